@@ -1,0 +1,98 @@
+/** What a failure is called in records, API answers and the dead-letter list. Stable: people filter by it. */
+export type ErrorClass =
+  | 'aborted-by-provider'
+  | 'bad-request'
+  | 'deadline'
+  | 'etag-mismatch'
+  | 'foreign-version'
+  | 'internal'
+  | 'part-failed'
+  | 'poison'
+  | 'refused'
+  | 'session-lost'
+  | 'source-changed'
+  | 'source-refused'
+  | 'unconfirmed'
+  | 'verify-failed'
+
+/** Trying again cannot help: bad input, a deleted file, a refusal that will not change by itself. */
+export class FatalError extends Error {
+  override name = 'FatalError'
+  readonly class: ErrorClass
+
+  constructor(errorClass: ErrorClass, message: string, options?: ErrorOptions) {
+    super(message, options)
+    this.class = errorClass
+  }
+}
+
+/** Nothing broke; the other side wants us back later. Does not use up an attempt. */
+export class TryLater extends Error {
+  override name = 'TryLater'
+  readonly delayMs: number
+
+  constructor(message: string, delayMs: number, options?: ErrorOptions) {
+    super(message, options)
+    this.delayMs = delayMs
+  }
+}
+
+/**
+ * No connection, no answer, 408, 429, 5xx: the other side's trouble, whoever asked. Uses no attempt; opens
+ * the circuit of that account and host. The outcome of the call is unknown: read back before repeating it.
+ */
+export class Unreachable extends Error {
+  override name = 'Unreachable'
+  /** Origin that could not be reached, such as `https://api.vrchat.cloud`. */
+  readonly host: string
+
+  constructor(host: string, message: string, options?: ErrorOptions) {
+    super(message, options)
+    this.host = host
+  }
+}
+
+/** The provider asked the whole account to stop for a while (429, or any answer with `Retry-After`). */
+export class AccountParked extends Error {
+  override name = 'AccountParked'
+  /** How long nothing of this account may be sent, in ms from now. */
+  readonly delayMs: number
+
+  constructor(message: string, delayMs: number, options?: ErrorOptions) {
+    super(message, options)
+    this.delayMs = delayMs
+  }
+}
+
+/** A person has to act (code, new password) before anything of this account can go on. Uses no attempt. */
+export class NeedsPerson extends Error {
+  override name = 'NeedsPerson'
+  readonly state: 'needs-login' | 'needs-2fa'
+
+  constructor(state: 'needs-login' | 'needs-2fa', message: string, options?: ErrorOptions) {
+    super(message, options)
+    this.state = state
+  }
+}
+
+/** This part's own fault (refused, stored differently): uses one of the part's attempts. */
+export class Blamed extends Error {
+  override name = 'Blamed'
+  readonly class: ErrorClass
+
+  constructor(message: string, errorClass: ErrorClass = 'part-failed', options?: ErrorOptions) {
+    super(message, options)
+    this.class = errorClass
+  }
+}
+
+/** The remote session is gone or no longer fits the source: a new epoch may help, this one cannot. */
+export class StartOver extends Error {
+  override name = 'StartOver'
+  readonly class: ErrorClass
+
+  constructor(errorClass: ErrorClass, message: string, options?: ErrorOptions) {
+    super(message, options)
+    this.class = errorClass
+  }
+}

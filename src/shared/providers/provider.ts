@@ -1,0 +1,260 @@
+import type { Readable } from 'node:stream'
+import type { z } from 'zod'
+
+/** A part as a provider sees it. Offsets and lengths in bytes, numbers from 1. */
+export interface Part {
+  readonly number: number
+  readonly offset: number
+  readonly length: number
+  /** MD5 of these bytes, 32 lower-case hex digits, from the hashing pass. */
+  readonly md5: string
+}
+
+/** Rewindable bytes of one part: every `open` starts at its first byte. The caller of `open` destroys it. */
+export interface Slice {
+  readonly length: number
+  readonly open: () => Readable
+}
+
+/** What the provider answered for a part. `etag` as received, with quotes and all. */
+export interface Receipt {
+  readonly etag: string
+}
+
+/** One byte sequence of an upload: the source itself, or what is derived from it. */
+export interface Blob {
+  readonly name: string
+  readonly content: 'source' | 'signature'
+  readonly size: number
+  /** Every part has this length but the last; `size` or more means one part. An empty blob has one empty part. */
+  readonly partSize: number
+  /** Parts under way at once; 1 means strictly in order. */
+  readonly parallel: number
+}
+
+/** The remote upload as the record keeps it. `state` is the provider's own small JSON; never a secret. */
+export interface Session {
+  readonly blobs: readonly Blob[]
+  readonly state: unknown
+}
+
+/** MD5s in lower-case hex. The signature is there when the provider's plan asked for it. */
+export interface Hashes {
+  readonly md5: string
+  readonly signature?: { readonly md5: string; readonly size: number }
+}
+
+/** How the hashing pass shall cut, decided before the remote session exists. Sizes in bytes. */
+export interface Plan {
+  readonly partSize: number
+  /** Part size for the rsync signature, when the provider wants one. */
+  readonly signaturePartSize?: number
+}
+
+/** The place an upload goes to. Uploads with the same key never run at once. */
+export interface Destination {
+  /** Unique over all accounts when the remote id is known, such as `vrchat/file_…`. */
+  readonly key: string
+  /** Set when the place is addressed by a name that may be bound to a remote id later. */
+  readonly binding?: string
+}
+
+/** A finished upload in the ledger. */
+export interface Version {
+  readonly remoteId: string
+  readonly number: number
+  readonly size: number
+  readonly md5: string
+  readonly url?: string
+  readonly completedAt: number
+}
+
+/** What a provider is told about the upload it works for. Times in ms since 1970. */
+export interface UploadView {
+  readonly id: string
+  readonly epoch: number
+  /** Parsed by the provider's own `uploadRequest`. */
+  readonly request: unknown
+  /** Base name of the source. */
+  readonly fileName: string
+  readonly size: number
+  /** Absent until the hashing pass is done: `inspect` may be asked before and after it. */
+  readonly hashes?: Hashes
+  /** Remote id that the destination's name is bound to, if it is. */
+  readonly boundTo?: string
+  /** Newest ledger entry of this destination made from a source with this very fingerprint. */
+  readonly unchangedSince?: Version
+}
+
+/** What is at the destination. */
+export type Inspection =
+  | { readonly kind: 'absent' }
+  | { readonly kind: 'changed' }
+  | { readonly kind: 'unchanged'; readonly version: Version }
+
+export type Confirmation =
+  | { readonly kind: 'complete'; readonly version: Version }
+  | { readonly kind: 'pending'; readonly why: string }
+  | { readonly kind: 'broken'; readonly why: string }
+
+export type Challenge = { readonly method: string; readonly code: string }
+
+export type LoginResult =
+  | { readonly kind: 'ok' }
+  | { readonly kind: 'challenge'; readonly methods: readonly string[] }
+
+/** Where a provider keeps its login (cookie jar, tokens), encrypted by whoever hands this over. */
+export interface LoginStore {
+  /** The login as last saved, by any process. */
+  readonly load: () => Promise<string | undefined>
+  readonly save: (login: string) => Promise<void>
+  /** Runs `work` while no other process logs this account in. Whoever waited must load again first. */
+  readonly exclusive: <T>(signal: AbortSignal, work: () => Promise<T>) => Promise<T>
+  /**
+   * Takes one password login from the persisted budget; throws `NeedsPerson('needs-login')` when it is spent.
+   * A person's own `login` resets it.
+   */
+  readonly spend: () => Promise<void>
+}
+
+export interface Governor {
+  /**
+   * Runs one API call of this account within its limits (calls at once, spacing), across processes. Throws
+   * `AccountParked` or `NeedsPerson` without running it, while the account is parked or waits for a person.
+   */
+  readonly call: <T>(signal: AbortSignal, run: (signal: AbortSignal) => Promise<T>) => Promise<T>
+}
+
+/** All that a provider gets to work with for one account. */
+export interface AccountAccess {
+  readonly id: string
+  /** Parsed by the provider's own `accountSettings`. Holds no secret. */
+  readonly settings: unknown
+  /** Decrypted; parsed by the provider's own `credentials`. Never logged, never in an error. */
+  readonly credentials: () => Promise<unknown>
+  readonly login: LoginStore
+  readonly governor: Governor
+}
+
+export interface RemoteFile {
+  readonly id: string
+  readonly name: string
+  readonly versions: readonly {
+    readonly number: number
+    readonly status: string
+    readonly size?: number
+    readonly md5?: string
+    readonly createdAt?: string
+  }[]
+}
+
+export interface Download {
+  readonly size?: number
+  readonly fileName: string
+  readonly body: Readable
+}
+
+/** Limits of one account; every provider has its own defaults. Times in ms. */
+export interface Limits {
+  readonly maxActiveUploads: number
+  readonly partsAtOnce: number
+  readonly callsAtOnce: number
+  readonly callSpacingMs: number
+}
+
+/** Keeps what `prepare` learnt so far, before it goes on. `destination` binds the upload to a remote id. */
+export type SaveDraft = (
+  draft: unknown,
+  bound?: { readonly key: string; readonly remoteId: string },
+) => Promise<void>
+
+/** Whether this upload still may change its destination: owner and epoch, asked right before a removal. */
+export type StillOurs = () => Promise<boolean>
+
+/**
+ * Everything a provider can vary, and nothing of it known to producer or worker. All calls take an
+ * `AbortSignal`, bound their own waits, and throw the classes of `errors.ts`.
+ */
+export interface Provider {
+  readonly name: string
+  /** The provider's parts of `POST /v1/accounts`: secrets go to `credentials`, the rest to `settings`. */
+  readonly accountRequest: z.ZodObject
+  readonly credentials: z.ZodObject
+  readonly settings: z.ZodObject
+  /** The provider's parts of `POST /v1/uploads`. */
+  readonly uploadRequest: z.ZodObject
+  readonly limits: Limits
+
+  readonly destination: (account: string, request: unknown, uploadId: string) => Destination
+  /** Refuses (FatalError) what can never work, before anything is sent. */
+  readonly plan: (request: unknown, size: number) => Plan
+  /** Logs in now, as a person asked for it. */
+  readonly login: (account: AccountAccess, signal: AbortSignal) => Promise<LoginResult>
+  readonly answerChallenge: (
+    account: AccountAccess,
+    challenge: Challenge,
+    signal: AbortSignal,
+  ) => Promise<LoginResult>
+  /** Reads only. Without hashes it answers `unchanged` only if `unchangedSince` is still the current version. */
+  readonly inspect: (account: AccountAccess, upload: UploadView, signal: AbortSignal) => Promise<Inspection>
+  /**
+   * Opens the remote session, or goes on opening it from the last saved draft. Safe to be killed and called
+   * again between any two lines: whatever is created remotely was announced by `save` before.
+   */
+  readonly prepare: (
+    account: AccountAccess,
+    upload: UploadView,
+    opening: { readonly draft: unknown; readonly save: SaveDraft; readonly stillOurs: StillOurs },
+    signal: AbortSignal,
+  ) => Promise<Session>
+  /** Sends one slice and checks the answer against the part's MD5. May be called twice for the same part. */
+  readonly sendPart: (
+    account: AccountAccess,
+    session: Session,
+    sending: { readonly blob: Blob; readonly part: Part; readonly slice: Slice },
+    signal: AbortSignal,
+  ) => Promise<Receipt>
+  /** Completes one blob; receipts in part order. May be called twice; reads back when unsure. */
+  readonly finish: (
+    account: AccountAccess,
+    session: Session,
+    finishing: { readonly blob: Blob; readonly receipts: readonly Receipt[] },
+    signal: AbortSignal,
+  ) => Promise<void>
+  /** Reads back whether the upload is complete, whole and current. */
+  readonly confirm: (
+    account: AccountAccess,
+    session: Session,
+    upload: UploadView,
+    signal: AbortSignal,
+  ) => Promise<Confirmation>
+  /** How long `confirm` may answer `pending`, in ms. */
+  readonly confirmWithinMs: (size: number) => number
+  /**
+   * Removes what this upload left half-made, given its session or its last draft. May be called twice and
+   * while a part is still being sent. Never removes a finished version, nor anything that is not ours.
+   */
+  readonly abort: (
+    account: AccountAccess,
+    left: { readonly state: unknown; readonly stillOurs: StillOurs },
+    signal: AbortSignal,
+  ) => Promise<void>
+
+  readonly list: (
+    account: AccountAccess,
+    query: { readonly tag?: string; readonly n?: number; readonly offset?: number },
+    signal: AbortSignal,
+  ) => Promise<readonly RemoteFile[]>
+  readonly show: (account: AccountAccess, remoteId: string, signal: AbortSignal) => Promise<RemoteFile>
+  readonly download: (
+    account: AccountAccess,
+    which: { readonly remoteId: string; readonly version: number },
+    signal: AbortSignal,
+  ) => Promise<Download>
+  /** Removes a file, or one version of it. The caller holds the destination. */
+  readonly remove: (
+    account: AccountAccess,
+    which: { readonly remoteId: string; readonly version?: number },
+    signal: AbortSignal,
+  ) => Promise<void>
+}
