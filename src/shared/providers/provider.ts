@@ -57,6 +57,8 @@ export interface Destination {
   readonly key: string
   /** Set when the place is addressed by a name that may be bound to a remote id later. */
   readonly binding?: string
+  /** A new place is made whatever the name is bound to; the name is bound to the new one afterwards. */
+  readonly fresh?: true
 }
 
 /** A finished upload in the ledger. */

@@ -1,0 +1,17 @@
+import type { Provider } from './provider.ts'
+import { createVrchat } from './vrchat/index.ts'
+
+/** Finds a provider by name. Throws for one that does not exist. */
+export type Providers = (name: string) => Provider
+
+/** Every provider: one line each. */
+export const createProviderList = (): readonly Provider[] => [createVrchat()]
+
+export const createProviders = (list: readonly Provider[] = createProviderList()): Providers => {
+  const byName = new Map(list.map((provider) => [provider.name, provider]))
+  return (name) => {
+    const provider = byName.get(name)
+    if (provider === undefined) throw new Error(`There is no provider called ${name}`)
+    return provider
+  }
+}

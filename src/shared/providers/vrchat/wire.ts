@@ -1,0 +1,80 @@
+import type { Http, HttpAnswer, HttpRequest } from '#shared/http.ts'
+import type { AccountAccess } from '../provider.ts'
+import { settings } from './request.ts'
+
+export interface ApiRequest {
+  readonly method: HttpRequest['method']
+  /** Below the base URL, with its query if it has one. */
+  readonly path: string
+  readonly json?: unknown
+  readonly totalMs?: number
+  readonly stream?: boolean
+}
+
+export interface WireRequest extends ApiRequest {
+  readonly cookie?: string
+  readonly authorization?: string
+  /** Beside cookie and authorization: what an error must not repeat even if the answer does. */
+  readonly secrets?: readonly string[]
+}
+
+/** One request of one account, within its governor's limits, with what every request carries. */
+export interface Wire {
+  readonly send: (account: AccountAccess, request: WireRequest, signal: AbortSignal) => Promise<HttpAnswer>
+  /** How far the account's server is ahead of this host's clock; undefined before its first answer. */
+  readonly serverAhead: (account: AccountAccess) => number | undefined
+}
+
+interface WireDeps {
+  readonly http: Http
+  readonly version: string
+  readonly apiMs: number
+  readonly now: () => number
+}
+
+export const createWire = ({ http, version, apiMs, now }: WireDeps): Wire => {
+  const ahead = new Map<string, number>()
+  return {
+    send: async (account, request, signal) => {
+      const { baseUrl, contact } = settings.parse(account.settings)
+      // The one thing VRChat asks of every client: vrchatapi/vrchatapi-javascript (protocol page 2.3).
+      const agent = `stevedore/${version} ${contact}`
+      const sending = { ...asked(baseUrl, request), ...carried(request, agent), totalMs: request.totalMs ?? apiMs }
+      const answer = await account.governor.call(signal, (signal) => http.send(sending, signal))
+      const date = Date.parse(answer.header('date') ?? '')
+      if (!Number.isNaN(date)) ahead.set(baseUrl, date - now())
+      return answer.status < 400 ? answer : { ...answer, text: blank(answer.text, secretsOf(request)) }
+    },
+    serverAhead: (account) => ahead.get(settings.parse(account.settings).baseUrl),
+  }
+}
+
+/** Where a request goes, and what messages call it. */
+export const asked = (baseUrl: string, { method, path }: ApiRequest): { url: string; what: string } => ({
+  url: `${baseUrl}${path}`,
+  what: `${method} ${path.split('?')[0] ?? path}`,
+})
+
+const carried = (request: WireRequest, agent: string): Omit<HttpRequest, 'url' | 'what'> => ({
+  method: request.method,
+  headers: {
+    'user-agent': agent,
+    accept: request.stream === true ? '*/*' : 'application/json',
+    ...(request.json !== undefined && { 'content-type': 'application/json' }),
+    ...(request.cookie !== undefined && request.cookie !== '' && { cookie: request.cookie }),
+    ...(request.authorization !== undefined && { authorization: request.authorization }),
+  },
+  ...(request.json !== undefined && { body: JSON.stringify(request.json) }),
+  stream: request.stream === true,
+})
+
+const secretsOf = ({ cookie = '', authorization = '', secrets = [] }: WireRequest): readonly string[] => [
+  ...cookie.split('; ').map((pair) => pair.slice(pair.indexOf('=') + 1)),
+  authorization.replace(/^\w+ /, ''),
+  ...secrets,
+]
+
+// Shorter ones would blank half of every message, and are no secrets worth the name.
+const blank = (text: string, secrets: readonly string[]): string =>
+  secrets.filter((secret) => secret.length >= 4).reduce((rest, secret) => rest.replaceAll(secret, '…'), text)
+

@@ -1,0 +1,105 @@
+import { Queue } from 'bullmq'
+import type { JobsOptions } from 'bullmq'
+import type { Redis } from 'ioredis'
+import { z } from 'zod'
+import type { UploadRecord } from './records/upload.ts'
+
+/** The contract between the processes: queue names, job data, ids and attempts. */
+export const UPLOAD_QUEUE = 'upload'
+export const PART_QUEUE = 'part'
+
+export const uploadJob = z.object({ upload: z.string() })
+export type UploadJob = z.infer<typeof uploadJob>
+
+export const partJob = z.object({
+  upload: z.string(),
+  epoch: z.number(),
+  blob: z.string(),
+  number: z.number(),
+})
+export type PartJob = z.infer<typeof partJob>
+
+/** Ids are computed, so that adding twice is adding once. A new run of an upload is a job of its own. */
+export const uploadJobId = (upload: string, run: number): string => `${upload}-r${run}`
+
+export const partJobId = ({ upload, epoch, blob, number }: PartJob): string =>
+  `${upload}-e${epoch}-${blob}-${number}`
+
+const DAY_S = 24 * 60 * 60
+
+/** For people to look at; nothing depends on kept jobs. */
+const uploadJobOptions: JobsOptions = {
+  attempts: 10,
+  backoff: { type: 'exponential', delay: 500, jitter: 0.5 },
+  removeOnComplete: { age: 7 * DAY_S, count: 5000 },
+  removeOnFail: { age: 30 * DAY_S, count: 5000 },
+  stackTraceLimit: 3,
+  keepLogs: 20,
+  sizeLimit: 4096,
+}
+
+/** Attempts of a part that is itself to blame; trouble of the other side uses none. */
+export const PART_ATTEMPTS = 5
+
+const partJobOptions: JobsOptions = {
+  attempts: PART_ATTEMPTS,
+  backoff: { type: 'exponential', delay: 500, jitter: 0.5 },
+  // The parent is woken at once and cleans up; the reason is in the record.
+  continueParentOnFailure: true,
+  removeOnComplete: { age: DAY_S, count: 20_000 },
+  // An id that sits in `failed` would never run again, and its parent would wait for it for ever.
+  removeOnFail: true,
+  stackTraceLimit: 3,
+  keepLogs: 20,
+  sizeLimit: 4096,
+}
+
+/** Parts far into a file yield to the first parts of others, so a small upload is not stuck behind a big one. */
+const partPriority = (number: number): number => 1 + Math.floor(number / 20)
+
+export function openQueues({ redis, prefix }: { redis: Redis; prefix: string }) {
+  const options = { connection: redis, prefix }
+  const uploads = new Queue<UploadJob>(UPLOAD_QUEUE, options)
+  const parts = new Queue<PartJob>(PART_QUEUE, options)
+
+  return {
+    uploads,
+    parts,
+
+    /** Gives running uploads their orchestrator jobs. */
+    addUploads: async (
+      started: readonly { readonly id: string; readonly run: number; readonly fileName: string }[],
+    ): Promise<void> => {
+      if (started.length === 0) return
+      await uploads.addBulk(
+        started.map(({ id, run, fileName }) => ({
+          name: fileName,
+          data: { upload: id },
+          opts: { ...uploadJobOptions, jobId: uploadJobId(id, run) },
+        })),
+      )
+    },
+
+    /** Hangs parts of one blob under their upload's job. */
+    addParts: async (
+      record: UploadRecord,
+      { blob, total, numbers }: { blob: string; total: number; numbers: readonly number[] },
+    ): Promise<void> => {
+      const parent = { id: uploadJobId(record.id, record.run), queue: uploads.qualifiedName }
+      const label = blob === 'file' ? record.fileName : `${record.fileName} ${blob}`
+      await parts.addBulk(
+        numbers.map((number) => {
+          const data = { upload: record.id, epoch: record.epoch, blob, number }
+          const opts = { ...partJobOptions, jobId: partJobId(data), priority: partPriority(number), parent }
+          return { name: `${label} · part ${number} of ${total}`, data, opts }
+        }),
+      )
+    },
+
+    close: async (): Promise<void> => {
+      await Promise.all([uploads.close(), parts.close()])
+    },
+  }
+}
+
+export type Queues = ReturnType<typeof openQueues>

@@ -1,0 +1,99 @@
+import type { Redis } from 'ioredis'
+import { z } from 'zod'
+import type { Keys } from '../keys.ts'
+import type { RunScript } from './scripts.ts'
+import type { UploadRecord } from './upload.ts'
+
+/** A saved receipt: what the provider answered for a part, and what was sent. */
+const savedReceipt = z.object({ etag: z.string(), md5: z.string(), bytes: z.number(), at: z.number() })
+export type SavedReceipt = z.infer<typeof savedReceipt>
+
+/** Which part: of which epoch's blob, numbered from 1. */
+export interface PartKey {
+  readonly upload: string
+  readonly epoch: number
+  readonly blob: string
+  readonly number: number
+}
+
+type Content = 'source' | 'signature'
+
+const receiptAnswer = z.tuple([z.enum(['ok', 'stale'])]).rest(z.number())
+
+/** Receipts and digests of parts. A receipt belongs to an epoch and never enters another. */
+export function createParts({ redis, keys, run }: { redis: Redis; keys: Keys; run: RunScript }) {
+  return {
+    receipt: async ({ upload, epoch, blob, number }: PartKey): Promise<SavedReceipt | undefined> => {
+      const text = await redis.hget(keys.parts(upload, epoch), `${blob}/${number}`)
+      return text === null ? undefined : savedReceipt.parse(JSON.parse(text))
+    },
+
+    /** Every receipt of the blob by part number. */
+    receipts: async (record: UploadRecord, blob: string): Promise<Map<number, SavedReceipt>> => {
+      const all = await redis.hgetall(keys.parts(record.id, record.epoch))
+      const start = `${blob}/`
+      return new Map(
+        Object.entries(all)
+          .filter(([field]) => field.startsWith(start))
+          .map(([field, text]) => [Number(field.slice(start.length)), savedReceipt.parse(JSON.parse(text))]),
+      )
+    },
+
+    /**
+     * Saves a receipt (once, whoever comes first) and answers the number of the part to send next, 0 for
+     * none. Without a receipt it only answers again. `stale`: the epoch ended, nothing was saved.
+     */
+    save: async (
+      { upload, epoch, blob, number }: PartKey,
+      total: number,
+      receipt?: SavedReceipt,
+    ): Promise<number | 'stale'> => {
+      const answer = await run(
+        'receipt',
+        upload,
+        epoch,
+        blob,
+        number,
+        receipt === undefined ? '' : JSON.stringify(receipt),
+        receipt?.bytes ?? 0,
+        total,
+      )
+      const [kind, next] = receiptAnswer.parse(answer)
+      return kind === 'stale' ? 'stale' : (next ?? 0)
+    },
+
+    /** Says where the chain of a blob goes on, once: at `next`. */
+    openChain: async (record: UploadRecord, blob: string, next: number): Promise<void> => {
+      await redis.hsetnx(keys.sending(record.id, record.epoch), `next/${blob}`, next)
+    },
+
+    /** Counts a sending that begins (1), or one that ended without receipt (-1); answers how many are open. */
+    countSending: async ({ upload, epoch, blob, number }: PartKey, by: 1 | -1): Promise<number> =>
+      redis.hincrby(keys.sending(upload, epoch), `sends/${blob}/${number}`, by),
+
+    /** Bytes that went out for nothing, or once more than needed. */
+    countResent: async (upload: string, bytes: number): Promise<void> => {
+      await redis.hincrby(keys.upload(upload), 'bytesResent', bytes)
+    },
+
+    /** Keeps the MD5 of every part of a content, lower-case hex in part order, in place of older ones. */
+    saveDigests: async (
+      upload: string,
+      digests: { readonly [C in Content]?: readonly string[] },
+    ): Promise<void> => {
+      const fields = Object.entries(digests).flatMap(([content, md5s]) =>
+        md5s.map((md5, index) => [`${content}/${index + 1}`, md5] as const),
+      )
+      const transaction = redis.multi().del(keys.digests(upload))
+      for (let start = 0; start < fields.length; start += 1000) {
+        transaction.hset(keys.digests(upload), Object.fromEntries(fields.slice(start, start + 1000)))
+      }
+      await transaction.exec()
+    },
+
+    digest: async (upload: string, content: Content, number: number): Promise<string | undefined> =>
+      (await redis.hget(keys.digests(upload), `${content}/${number}`)) ?? undefined,
+  }
+}
+
+export type Parts = ReturnType<typeof createParts>

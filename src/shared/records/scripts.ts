@@ -1,0 +1,46 @@
+import { readFileSync } from 'node:fs'
+import type { Redis } from 'ioredis'
+import type { Keys } from '../keys.ts'
+
+const names = [
+  'accept',
+  'acquire',
+  'begin',
+  'blame',
+  'bind',
+  'create_account',
+  'dispatch',
+  'receipt',
+  'park',
+  'remove',
+  'remove_account',
+  'renew',
+  'settle',
+  'transition',
+  'want',
+] as const
+
+type ScriptName = (typeof names)[number]
+type Argument = string | number
+
+/** Runs one of our scripts. Its arguments and answers are described at the top of its file. */
+export type RunScript = (name: ScriptName, ...args: Argument[]) => Promise<unknown>
+
+const read = (name: string): string => readFileSync(new URL(`./scripts/${name}.lua`, import.meta.url), 'utf8')
+
+/** Loaded once per process; each Redis connection sends a script's text once and its digest from then on. */
+const sources = new Map(names.map((name) => [name, `${read('lib')}\n${read(name)}`]))
+
+const commandOf = (name: ScriptName): string => `stevedore_${name}`
+
+/** Atomic changes of records: the only way to change state, indexes, counters and owners. */
+export function createScripts(redis: Redis, keys: Keys): RunScript {
+  for (const [name, lua] of sources) redis.defineCommand(commandOf(name), { numberOfKeys: 1, lua })
+  // Commands that defineCommand adds are not in the type of the client.
+  const commands = redis as unknown as Record<string, (...args: Argument[]) => Promise<unknown>>
+  return async (name, ...args) => {
+    const command = commands[commandOf(name)]
+    if (command === undefined) throw new Error(`No script is called ${name}`)
+    return command.call(redis, keys.uploads, keys.prefix, ...args)
+  }
+}

@@ -1,0 +1,32 @@
+-- acquire(P, account, 'calls' | 'parts', member, most at once, spacing ms, lease ms)
+-- -> {'ok', wait ms} | {'busy', ms} | {'parked', ms, why} | {'person', state} | {'circuit', ms}
+local account, kind, member = P .. ':account:' .. ARGV[2], ARGV[3], ARGV[4]
+local now = now_ms()
+local state = redis.call('HGET', account, 'state')
+-- A login is itself made of calls: it asks as `login:…` and is let through.
+if state ~= 'ready' and string.sub(member, 1, 6) ~= 'login:' then return { 'person', state or 'removed' } end
+
+local parked = redis.call('PTTL', account .. ':parked')
+if parked > 0 then return { 'parked', parked, redis.call('GET', account .. ':parked') } end
+
+local circuit = account .. ':circuit:' .. kind
+local open = redis.call('HMGET', circuit, 'until', 'probe')
+local shut = math.max(tonumber(open[1] or 0), tonumber(open[2] or 0)) - now
+if shut > 0 then return { 'circuit', shut } end
+
+local leases = account .. ':leases:' .. kind
+redis.call('ZREMRANGEBYSCORE', leases, '-inf', now)
+local held = redis.call('ZSCORE', leases, member)
+if not held and redis.call('ZCARD', leases) >= tonumber(ARGV[5]) then return { 'busy', 0 } end
+
+local wait = 0
+local spacing = tonumber(ARGV[6])
+if spacing > 0 then
+  local last = tonumber(redis.call('GET', account .. ':last:' .. kind) or 0)
+  wait = math.max(0, last + spacing - now)
+  redis.call('SET', account .. ':last:' .. kind, now + wait, 'PX', spacing + 60000)
+end
+-- Half open: the one that gets here goes first, the others wait for how it fares.
+if open[1] then redis.call('HSET', circuit, 'probe', now + 5000) end
+redis.call('ZADD', leases, now + wait + tonumber(ARGV[7]), member)
+return { 'ok', wait }

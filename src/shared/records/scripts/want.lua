@@ -1,0 +1,47 @@
+-- want(P, id, 'cancel' | 'retry') -> {'ok', state} | {'missing'} | {'ended', state} | {'not-ended', state}
+-- The last accepted command wins: what is wanted is a field of its own with a sequence number.
+local id, what = ARGV[2], ARGV[3]
+local key = upload_key(id)
+local now = now_ms()
+local record = redis.call('HMGET', key, 'state', 'account', 'destination', 'error', 'epoch')
+local state, account, destination = record[1], record[2], record[3]
+if not state then return { 'missing' } end
+
+if what == 'cancel' then
+  if ENDED[state] then return { 'ended', state } end
+  redis.call('HSET', key, 'desired', 'cancel', 'updatedAt', now)
+  redis.call('HINCRBY', key, 'desiredSeq', 1)
+  if state ~= 'queued' then
+    redis.call('PUBLISH', P .. ':cancel', id)
+    return { 'ok', state }
+  end
+  change_state(id, account, destination, 'queued', 'cancelled', now)
+  redis.call('HINCRBY', key, 'rev', 1)
+  return { 'ok', 'cancelled' }
+end
+
+if not ENDED[state] then
+  -- Taking a cancel back is possible only as long as nobody acted on it.
+  return { 'not-ended', state }
+end
+if state ~= 'failed' and state ~= 'cancelled' then return { 'ended', state } end
+-- An unconfirmed upload keeps its session and its receipts: what it sent may well be complete by now.
+if not redis.call('HGET', key, 'session') then
+  redis.call('HINCRBY', key, 'bytesResent', redis.call('HGET', key, 'bytesSent'))
+  redis.call('HSET', key, 'bytesSent', 0, 'partsDone', 0, 'blob', 0)
+  for _, name in ipairs({ ':parts:', ':sending:', ':tickets:' }) do
+    redis.call('UNLINK', key .. name .. record[5])
+  end
+  redis.call('HINCRBY', key, 'epoch', 1)
+end
+local length = redis.call('HGET', key, 'deadline') - redis.call('HGET', key, 'createdAt')
+redis.call('HDEL', key, 'error', 'failure', 'restart', 'restarts', 'endedAt', 'cleanupSince', 'draft', 'note')
+redis.call('HSET', key, 'desired', 'run', 'updatedAt', now, 'deadline', now + math.max(length, 60000),
+  'seq', redis.call('INCR', P .. ':accepted'))
+redis.call('HINCRBY', key, 'desiredSeq', 1)
+redis.call('HINCRBY', key, 'rev', 1)
+redis.call('ZREM', P .. ':ended', id)
+redis.call('DEL', key .. ':crashed')
+change_state(id, account, destination, state, 'queued', now)
+stand_in_line(id, destination)
+return { 'ok', 'queued' }

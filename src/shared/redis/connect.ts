@@ -1,0 +1,89 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { Redis, type RedisOptions } from 'ioredis'
+
+import { clientNamePrefix } from './presence.ts'
+
+export interface ConnectOptions {
+  /** A worker waits for a Redis that is away; the API fails fast, so that it can answer 503. */
+  readonly role: 'worker' | 'api'
+  readonly name: string
+  readonly log?: (message: string) => void
+}
+
+/** Connects in the background, and again after each loss for as long as it takes, until closed. */
+export function connectRedis(url: string, { role, name, log = () => {} }: ConnectOptions): Redis {
+  const redis = new Redis(url, {
+    ...roleOptions[role],
+    connectionName: `${clientNamePrefix}${name}`,
+    connectTimeout: 5_000,
+    // After a failover the old primary refuses writes: connecting again finds the new one.
+    reconnectOnError: (error) => (error.message.startsWith('READONLY') ? 2 : false),
+  })
+  reportErrors(redis, log)
+  return redis
+}
+
+const roleOptions: Record<ConnectOptions['role'], RedisOptions> = {
+  worker: {
+    // BullMQ's workers insist on it: a command waits for Redis however long that is away.
+    maxRetriesPerRequest: null,
+    retryStrategy: (times) => Math.min(times * 100, 2_000),
+    // Longer than BullMQ's blocking reads (10 s); notices a network that swallows everything.
+    socketTimeout: 30_000,
+  },
+  api: {
+    enableOfflineQueue: false,
+    maxRetriesPerRequest: 1,
+    commandTimeout: 5_000,
+    socketTimeout: 10_000,
+    retryStrategy: (times) => Math.min(times * 50, 1_000),
+  },
+}
+
+const reportEveryMs = 10_000
+
+// Messages only: ioredis hangs the command with its arguments on its errors, and for AUTH that is the password.
+function reportErrors(redis: Redis, log: (message: string) => void): void {
+  let reportedAt = Number.NEGATIVE_INFINITY
+  let lost = false
+  redis.on('error', (error: Error) => {
+    lost = true
+    if (Date.now() - reportedAt < reportEveryMs) return
+    reportedAt = Date.now()
+    log(`Redis at ${addressOf(redis)}: ${reasonOf(error)}`)
+  })
+  redis.on('ready', () => {
+    if (lost) log(`Redis at ${addressOf(redis)} is back`)
+    lost = false
+    reportedAt = Number.NEGATIVE_INFINITY
+  })
+}
+
+function addressOf(redis: Redis): string {
+  const { host, port, path } = redis.options
+  return path ?? `${host}:${port}`
+}
+
+// Node leaves the message empty when a name had several addresses and all failed.
+function reasonOf(error: Error): string {
+  if (error instanceof AggregateError) return error.errors.map((each) => reasonOf(each)).join(', ')
+  return error.message === '' ? error.name : error.message
+}
+
+/** Resolves when commands will be answered; throws with Redis's own reason when that takes too long. */
+export async function waitForRedis(redis: Redis, timeoutMs: number): Promise<void> {
+  let reason = 'no answer'
+  const remember = (error: Error) => {
+    reason = reasonOf(error)
+  }
+  redis.on('error', remember)
+  try {
+    for (const deadline = Date.now() + timeoutMs; redis.status !== 'ready'; await sleep(10)) {
+      if (Date.now() > deadline || redis.status === 'end') {
+        throw new Error(`Redis at ${addressOf(redis)} can not be used: ${reason}`)
+      }
+    }
+  } finally {
+    redis.off('error', remember)
+  }
+}

@@ -1,0 +1,92 @@
+import { createCipheriv, createDecipheriv, createHash, randomBytes } from 'node:crypto'
+
+export interface Secrets {
+  /** Names the key without telling anything about it. */
+  readonly keyId: string
+  /** `associated` binds the secret to its owner: it can only be read back with the same. */
+  readonly encrypt: (plain: string, associated: string) => string
+  /** Throws, never with content, when key or owner differ or anything was changed. */
+  readonly decrypt: (sealed: string, associated: string) => string
+}
+
+const nonceBytes = 12
+const tagBytes = 16
+
+/** AES-256-GCM under one key of 32 bytes; sealed texts look like `v1.<keyId>.<base64url>`. */
+export function createSecrets(key: Uint8Array): Secrets {
+  if (key.length !== 32) throw new Error('The secret key must be 32 bytes long')
+  const keyId = keyIdOf(key)
+  return {
+    keyId,
+    encrypt: (plain, associated) => {
+      const nonce = randomBytes(nonceBytes)
+      const cipher = createCipheriv('aes-256-gcm', key, nonce).setAAD(Buffer.from(associated))
+      const sealed = Buffer.concat([nonce, cipher.update(plain, 'utf8'), cipher.final(), cipher.getAuthTag()])
+      return `v1.${keyId}.${sealed.toString('base64url')}`
+    },
+    decrypt: (sealed, associated) => {
+      const bytes = unwrap(sealed, keyId)
+      const tag = bytes.subarray(-tagBytes)
+      const nonce = bytes.subarray(0, nonceBytes)
+      const decipher = createDecipheriv('aes-256-gcm', key, nonce)
+        .setAAD(Buffer.from(associated))
+        .setAuthTag(tag)
+      try {
+        return (
+          decipher.update(bytes.subarray(nonceBytes, -tagBytes), undefined, 'utf8') + decipher.final('utf8')
+        )
+      } catch {
+        throw new Error('A stored secret was changed, or belongs to something else')
+      }
+    },
+  }
+}
+
+/** The first 8 bytes of the key's SHA-256, in hex. */
+export function keyIdOf(key: Uint8Array): string {
+  return createHash('sha256').update(key).digest('hex').slice(0, 16)
+}
+
+function unwrap(sealed: string, keyId: string): Buffer {
+  const [version, sealedWith, content, ...rest] = sealed.split('.')
+  if (version !== 'v1' || content === undefined || rest.length > 0)
+    throw new Error('This is no stored secret')
+  if (sealedWith !== keyId) {
+    throw new Error(`A stored secret was encrypted with another key (${sealedWith}; ours is ${keyId})`)
+  }
+  const bytes = Buffer.from(content, 'base64url')
+  if (bytes.length < nonceBytes + tagBytes) throw new Error('A stored secret is cut short')
+  return bytes
+}
+
+/** 32 bytes written as hex, base64 or base64url; undefined for anything else. */
+export function parseSecretKey(text: string): Buffer | undefined {
+  if (/^[\da-f]{64}$/i.test(text)) return Buffer.from(text, 'hex')
+  if (/^[\w+/-]{43}=?$/.test(text)) return Buffer.from(text, 'base64')
+  return undefined
+}
+
+// Each stops before quotes and backslashes, so that JSON stays JSON.
+const secretPatterns: ReadonlyArray<readonly [RegExp, string]> = [
+  // A signed URL's secret is its query, and each provider's has other names: none is kept. User info neither.
+  [/(\bhttps?:\/\/[^\s"'\\?#<>]*)\?[^\s"'\\<>]+/gi, '$1?[redacted]'],
+  [/(\b[a-z][a-z\d+.-]*:\/\/)[^\s"'\\/@]+@/gi, '$1[redacted]@'],
+  [
+    /([?&](?:X-[a-z]+-)?(?:Signature|Sign|Sig|Credential|Security-Token|Token|Auth)=)[^\s"'\\&<>]+/gi,
+    '$1[redacted]',
+  ],
+  [/(\b(?:proxy-)?(?:authorization|cookie|set-cookie)"?\s*[:=]\s*\[?\s*"?)[^"'\r\n\\\]]+/gi, '$1[redacted]'],
+  [/(\b(?:Bearer|Basic|UpToken)\s+)[\w.~+/:=-]{8,}/gi, '$1[redacted]'],
+  [/\bauthcookie_[\w-]+/gi, 'authcookie_[redacted]'],
+  [/\b(auth|twoFactorAuth)=[^\s"'\\;,]+/g, '$1=[redacted]'],
+  [/\beyJ[\w-]{8,}\.[\w-]+\.[\w-]*/g, '[redacted]'],
+  [/("(?:password|passwd|secret|(?:access_|refresh_)?token)"\s*:\s*")[^"\\]+/gi, '$1[redacted]'],
+]
+
+/** The text without signed URLs' queries, credentials, cookies and tokens. For logs and error messages. */
+export function redact(text: string): string {
+  return secretPatterns.reduce(
+    (redacted, [pattern, replacement]) => redacted.replace(pattern, replacement),
+    text,
+  )
+}

@@ -1,0 +1,58 @@
+import { randomUUID } from 'node:crypto'
+import { hostname } from 'node:os'
+import type { Redis } from 'ioredis'
+import { createAccess } from './accounts/access.ts'
+import { createAccounts } from './accounts/records.ts'
+import type { Config } from './config.ts'
+import { createGovernors } from './governor/governor.ts'
+import { createLeases } from './governor/leases.ts'
+import { createTurns } from './governor/turns.ts'
+import { createKeys } from './keys.ts'
+import { createProviders } from './providers/index.ts'
+import { openQueues } from './queues.ts'
+import { createParts } from './records/parts.ts'
+import { createScripts } from './records/scripts.ts'
+import { createUploads } from './records/uploads.ts'
+import type { Secrets } from './secrets.ts'
+
+interface Deps {
+  /** Shared by everything here. The caller closes it, last of all. */
+  readonly redis: Redis
+  readonly config: Pick<
+    Config,
+    'foreignWaitMs' | 'lockMs' | 'loginBudgetMs' | 'prefix' | 'retainVersions'
+  >
+  readonly secrets: Secrets
+}
+
+/** What both processes need: all that lives in Redis, and the providers. */
+export function openStores({ redis, config, secrets }: Deps) {
+  const keys = createKeys(config.prefix)
+  const run = createScripts(redis, keys)
+  const instance = `${hostname()}:${process.pid}:${randomUUID().slice(0, 8)}`
+  const leases = createLeases({ run, leaseMs: config.lockMs })
+  const governors = createGovernors({ run, leases, turns: createTurns(), instance })
+  const accounts = createAccounts({ redis, keys, run, secrets })
+  const queues = openQueues({ redis, prefix: config.prefix })
+
+  return {
+    redis,
+    keys,
+    /** Names this process among all. */
+    instance,
+    accounts,
+    governors,
+    queues,
+    access: createAccess({ redis, keys, accounts, governors, loginBudgetMs: config.loginBudgetMs }),
+    uploads: createUploads({ redis, keys, run, retainVersions: config.retainVersions }),
+    parts: createParts({ redis, keys, run }),
+    providers: createProviders(),
+
+    [Symbol.asyncDispose]: async (): Promise<void> => {
+      leases[Symbol.dispose]()
+      await queues.close()
+    },
+  }
+}
+
+export type Stores = ReturnType<typeof openStores>

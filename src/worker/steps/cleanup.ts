@@ -1,0 +1,70 @@
+import { FatalError } from '#shared/errors.ts'
+import type { UploadRecord } from '#shared/records/upload.ts'
+import { isPutOff } from '../run.ts'
+import { complete, stillOurs, viewOf } from './step.ts'
+import type { Step, StepContext, StepDeps } from './step.ts'
+
+/** How long a bad end waits for a provider that can not be reached before it says what it had to leave. */
+const CLEANUP_WITHIN_MS = 60 * 60 * 1000
+
+/** Ends an upload that failed or was cancelled, with nothing of it left half-made at the provider. */
+export function createCleanup(deps: StepDeps): Step {
+  const { uploads, contents } = deps
+  return async (given, context) => {
+    let record = given
+    if (record.cleanupSince === undefined) {
+      record = await uploads.transition(record, { cleanupSince: Date.now() })
+    }
+    await context.dropWaitingParts()
+    if (await completeAfterAll(deps, record, context)) return 'next'
+
+    // What was sent whole may show up yet: a person's retry will look before it sends again.
+    const keep = record.desired === 'run' && record.failure?.class === 'unconfirmed'
+    const note = keep ? undefined : await abort(deps, record, context)
+    const ended =
+      record.desired === 'cancel' ? ({ state: 'cancelled' } as const) : ({ state: 'failed' } as const)
+    const error = record.desired === 'cancel' ? undefined : record.failure
+    await uploads.transition(
+      record,
+      { ...ended, ...(error && { error }), ...(note !== undefined && { note }) },
+      { remove: keep ? ['draft', 'failure'] : ['session', 'draft', 'failure'] },
+    )
+    await contents.forget(record)
+    return 'next'
+  }
+}
+
+/** A cancel that came after the last finish was accepted came too late. */
+async function completeAfterAll(
+  deps: StepDeps,
+  record: UploadRecord,
+  { provider, account, signal }: StepContext,
+): Promise<boolean> {
+  const { session, failure } = record
+  if (session === undefined || record.blob + 1 < session.blobs.length) return false
+  if (failure?.class === 'verify-failed') return false
+  if (record.state !== 'confirming' && record.state !== 'finishing') return false
+  const found = await provider.confirm(account, session, viewOf(record), signal)
+  if (found.kind !== 'complete') return false
+  await complete(deps, record, found.version)
+  return true
+}
+
+/** Answers what had to be left behind, if anything. */
+async function abort(
+  { uploads }: StepDeps,
+  record: UploadRecord,
+  { provider, account, signal }: StepContext,
+): Promise<string | undefined> {
+  const state = record.session?.state ?? record.draft
+  if (state === undefined) return undefined
+  try {
+    await provider.abort(account, { state, stillOurs: stillOurs(uploads, record) }, signal)
+    return undefined
+  } catch (error) {
+    const tooLong = Date.now() - (record.cleanupSince ?? 0) > CLEANUP_WITHIN_MS
+    if (isPutOff(error) && !tooLong) throw error
+    if (!isPutOff(error) && !(error instanceof FatalError)) throw error
+    return `An unfinished remote upload may be left behind: ${error instanceof Error ? error.message : ''}`
+  }
+}

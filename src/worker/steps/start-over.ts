@@ -1,0 +1,38 @@
+import type { UploadRecord } from '#shared/records/upload.ts'
+import { stillOurs } from './step.ts'
+import type { Step, StepDeps } from './step.ts'
+
+const HOUR_MS = 60 * 60 * 1000
+
+/** Begins a new epoch: once per cause and hour, and only once ever for a source that keeps changing. */
+export function createStartOver({ uploads, contents }: StepDeps): Step {
+  return async (record, { provider, account, signal, dropWaitingParts }) => {
+    const reason = record.restart
+    if (reason === undefined) return 'next'
+    const before = record.restarts[reason.class]
+    const again = before !== undefined && (reason.class === 'source-changed' || Date.now() - before < HOUR_MS)
+    if (again) {
+      const failure = { ...reason, message: `${reason.message}; it was started over for this before` }
+      await uploads.transition(record, { failure })
+      return 'next'
+    }
+    await dropWaitingParts()
+    const state = record.session?.state ?? record.draft
+    if (state !== undefined) {
+      await provider.abort(account, { state, stillOurs: stillOurs(uploads, record) }, signal)
+    }
+    await contents.forget(record)
+    await uploads.transition(record, nextEpoch(record, reason.class), {
+      remove: ['session', 'draft', 'hashes', 'fingerprint', 'confirmSince'],
+    })
+    return 'next'
+  }
+}
+
+const nextEpoch = (record: UploadRecord, cause: string) =>
+  ({
+    epoch: record.epoch + 1,
+    state: 'preparing',
+    blob: 0,
+    restarts: { ...record.restarts, [cause]: Date.now() },
+  }) as const

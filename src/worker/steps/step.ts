@@ -1,0 +1,79 @@
+import type { Access } from '#shared/accounts/access.ts'
+import type { AccountAccess, Provider, Session, StillOurs, UploadView, Version } from '#shared/providers/provider.ts'
+import type { Queues } from '#shared/queues.ts'
+import type { Parts } from '#shared/records/parts.ts'
+import type { UploadRecord } from '#shared/records/upload.ts'
+import type { Uploads } from '#shared/records/uploads.ts'
+import type { Contents } from '../contents.ts'
+
+/** What every step works with. */
+export interface StepDeps {
+  readonly uploads: Uploads
+  readonly parts: Parts
+  readonly queues: Queues
+  readonly access: Access
+  readonly contents: Contents
+}
+
+/** What a step is given beside its record. */
+export interface StepContext {
+  readonly provider: Provider
+  readonly account: AccountAccess
+  readonly partsAtOnce: number
+  readonly signal: AbortSignal
+  readonly dropWaitingParts: () => Promise<void>
+}
+
+/** Does what is missing and writes the record; `wait` when its parts have to be waited for. */
+export type Step = (record: UploadRecord, context: StepContext) => Promise<'next' | 'wait'>
+
+/** The opened session; a state without one is a bug. */
+export function sessionOf(record: UploadRecord): Session {
+  if (record.session === undefined) throw new Error(`${record.id} is ${record.state} without a session`)
+  return record.session
+}
+
+/** The upload as its provider sees it. */
+export function viewOf(
+  record: UploadRecord,
+  known: { readonly boundTo?: string | undefined; readonly unchangedSince?: Version | undefined } = {},
+): UploadView {
+  const { id, epoch, request, fileName, size, hashes } = record
+  return {
+    id,
+    epoch,
+    request,
+    fileName,
+    size,
+    ...(hashes !== undefined && { hashes }),
+    ...(known.boundTo !== undefined && { boundTo: known.boundTo }),
+    ...(known.unchangedSince !== undefined && { unchangedSince: known.unchangedSince }),
+  }
+}
+
+/** Asked right before something remote is removed: a late run of an old epoch must never do it. */
+export const stillOurs =
+  (uploads: Uploads, record: UploadRecord): StillOurs =>
+  async () => {
+    const [now, owner] = await Promise.all([uploads.read(record.id), uploads.owner(record.destination)])
+    return now?.epoch === record.epoch && owner === record.id
+  }
+
+/** Ends the upload as completed, its version in the ledger. */
+export async function complete(
+  { uploads, contents }: StepDeps,
+  record: UploadRecord,
+  version: Version,
+): Promise<'next'> {
+  if (record.fingerprint === undefined) throw new Error(`${record.id} completed without a fingerprint`)
+  await uploads.transition(
+    record,
+    { state: 'completed', version },
+    {
+      remove: ['failure'],
+      ledger: { ...version, upload: record.id, fingerprint: record.fingerprint },
+    },
+  )
+  await contents.forget(record)
+  return 'next'
+}

@@ -1,0 +1,140 @@
+import { FatalError, NeedsPerson, StartOver } from '#shared/errors.ts'
+import type { Accounts } from '#shared/accounts/records.ts'
+import type { Providers } from '#shared/providers/index.ts'
+import type { UploadJob } from '#shared/queues.ts'
+import { isEnded } from '#shared/records/upload.ts'
+import type { UploadRecord } from '#shared/records/upload.ts'
+import { Stale } from '#shared/records/uploads.ts'
+import { assertHopeful } from './part.ts'
+import { isPutOff, Settled, WaitForParts } from './run.ts'
+import type { Handle, Running } from './run.ts'
+import { createCleanup } from './steps/cleanup.ts'
+import { createConfirm } from './steps/confirm.ts'
+import { createFinish } from './steps/finish.ts'
+import { createPrepare } from './steps/prepare.ts'
+import { createStartOver } from './steps/start-over.ts'
+import type { Step, StepContext, StepDeps } from './steps/step.ts'
+import { createTransfer } from './steps/transfer.ts'
+import { Stopped } from './stops.ts'
+import type { Stops } from './stops.ts'
+
+interface Deps extends StepDeps {
+  readonly accounts: Accounts
+  readonly providers: Providers
+  readonly stops: Stops
+  readonly instance: string
+  readonly maxCrashes: number
+}
+
+/** Moves one upload forward, step by step, until it ends or its parts have to be waited for. */
+export function createOrchestrator(deps: Deps): Handle<UploadJob> {
+  const { uploads, stops } = deps
+  const stepFor = createSteps(deps)
+
+  const drive = async (job: UploadJob, running: Running, crashes: number): Promise<string> => {
+    for (;;) {
+      const record = await uploads.read(job.upload)
+      if (record === undefined) return 'removed'
+      if (isEnded(record.state)) return outcomeOf(record)
+      await oneStep(record, running, crashes)
+    }
+  }
+
+  const oneStep = async (record: UploadRecord, running: Running, crashes: number): Promise<void> => {
+    try {
+      await watchCrashes(deps, record, crashes)
+      const context = await contextOf(deps, record, running)
+      const work = async (signal: AbortSignal): Promise<'next' | 'wait'> =>
+        stepFor(record)(record, { ...context, signal })
+      // A bad end is not itself stopped by what led to it.
+      const stoppable = record.desired === 'run' && record.failure === undefined
+      const watched = { upload: record.id, scope: 'all', signal: running.signal } as const
+      const outcome = stoppable ? await stops.watch(watched, work) : await work(running.signal)
+      if (outcome === 'wait') throw new WaitForParts('waits for its parts')
+    } catch (error) {
+      await explain(deps, record, running, error)
+    }
+  }
+
+  return async (job, running) => {
+    const { record, crashes } = await uploads.begin(job.upload, running.jobId, deps.instance)
+    try {
+      if (record?.waitingFor !== undefined) await uploads.waitingFor(job.upload, undefined)
+      return await drive(job, running, crashes)
+    } finally {
+      await uploads.done(job.upload, running.jobId)
+    }
+  }
+}
+
+/** The table of contents of an upload. */
+function createSteps(deps: StepDeps): (record: UploadRecord) => Step {
+  const steps = {
+    preparing: createPrepare(deps),
+    transferring: createTransfer(deps),
+    finishing: createFinish(deps),
+    confirming: createConfirm(deps),
+  }
+  const cleanup = createCleanup(deps)
+  const startOver = createStartOver(deps)
+  return (record) => {
+    if (record.desired === 'cancel' || record.failure !== undefined) return cleanup
+    if (record.restart !== undefined) return startOver
+    if (record.state in steps) return steps[record.state as keyof typeof steps] // the line before checked it
+    throw new Error(`${record.id} is ${record.state}: no step for that`)
+  }
+}
+
+async function watchCrashes(deps: Deps, record: UploadRecord, crashes: number): Promise<void> {
+  if (record.failure !== undefined || record.desired === 'cancel') return
+  assertHopeful(record, crashes, deps.maxCrashes)
+}
+
+async function contextOf(
+  deps: Deps,
+  record: UploadRecord,
+  running: Running,
+): Promise<Omit<StepContext, 'signal'>> {
+  const account = await deps.accounts.read(record.account)
+  if (account === undefined) throw new FatalError('bad-request', `Account ${record.account} was removed`)
+  return {
+    provider: deps.providers(record.provider),
+    account: deps.access.open(account),
+    partsAtOnce: account.limits.partsAtOnce,
+    dropWaitingParts: running.dropWaitingParts,
+  }
+}
+
+/** Says what the failure of a step means. Returns when the record tells the next step, else throws. */
+async function explain(deps: Deps, record: UploadRecord, running: Running, error: unknown): Promise<void> {
+  const { uploads, accounts } = deps
+  // Someone else changed the record, or stopped us by changing it: look again.
+  if (error instanceof Stale || (error instanceof Stopped && !running.signal.aborted)) return
+  if (error instanceof WaitForParts || running.signal.aborted) throw error
+  if (error instanceof NeedsPerson) {
+    const account = await accounts.read(record.account)
+    if (account?.state === 'ready') {
+      await accounts.setState(record.account, error.state, { reason: error.message })
+    }
+  }
+  if (isPutOff(error)) throw error
+  const reason = { class: 'internal' as const, message: error instanceof Error ? error.message : String(error) }
+  if (error instanceof StartOver) {
+    await uploads.blame(record, 'restart', { ...reason, class: error.class })
+    return deps.stops.stopParts(record.id)
+  }
+  if (!(error instanceof FatalError) && !running.lastAttempt) throw error
+  // Cleaning up after a failure failed for good as well: there is nothing left to try by itself.
+  if (record.failure !== undefined) throw error
+  await uploads.blame(record, 'failure', error instanceof FatalError ? { ...reason, class: error.class } : reason)
+  return deps.stops.stopParts(record.id)
+}
+
+/** Failed uploads stand among the failed jobs. */
+function outcomeOf(record: UploadRecord): string {
+  if (record.state === 'failed') {
+    throw new Settled(record.error === undefined ? 'failed' : `${record.error.class}: ${record.error.message}`)
+  }
+  if (record.state === 'cancelled') throw new Settled('cancelled')
+  return record.state
+}

@@ -1,0 +1,162 @@
+import type { Account } from './accounts.ts'
+import { authRoutes } from './auth-routes.ts'
+import { readJson } from './bodies.ts'
+import type { Core, Exchange } from './core.ts'
+import type { Outcome } from './exchange.ts'
+import { fileRoutes } from './file-routes.ts'
+import type { LedgerEntry, Operation, Target } from './ledger.ts'
+import { Refusal, type Reply, json, plainRefusal, unknownRoute } from './replies.ts'
+
+const handlers: Partial<
+  Record<Operation, (core: Core, exchange: Exchange, body: unknown) => Outcome | Promise<Outcome>>
+> = { ...authRoutes, ...fileRoutes }
+
+/** The fake API behind its edge: first who calls, then what for. */
+export async function processApi(core: Core, exchange: Exchange): Promise<Outcome> {
+  const outcome = await route(core, exchange).catch((error: unknown) => {
+    if (error instanceof Refusal) return error.reply
+    throw error
+  })
+  if (outcome === 'hang') return outcome
+  return { ...outcome, headers: { ...standardHeaders(exchange.entry), ...outcome.headers } }
+}
+
+async function route(core: Core, exchange: Exchange): Promise<Outcome> {
+  const { request, entry } = exchange
+  const body = await readJson(request, entry)
+  checkUserAgent(core, exchange)
+  const handler = handlers[entry.operation]
+  if (handler === undefined) throw unknownRoute()
+  return handler(core, exchange, body)
+}
+
+export function apiFaultReply(status: number): Reply {
+  const messages: Record<number, string> = {
+    401: '"Missing Credentials"',
+    429: 'Too many requests\u201a you are going too quickly\u2024 Please slow down\u2024',
+  }
+  return json(
+    { error: { message: messages[status] ?? 'Internal Server Error', status_code: status } },
+    status,
+  )
+}
+
+function standardHeaders({ sequence }: LedgerEntry): Record<string, string> {
+  return {
+    server: 'cloudflare',
+    'cache-control': 'private, no-cache',
+    'x-frame-options': 'deny',
+    'x-vrc-request-id': `fake-${sequence}`,
+    'x-vrc-api-version': 'fake',
+  }
+}
+
+const routes: [method: string, path: RegExp, operation: Operation][] = [
+  ['GET', /^\/auth\/user$/, 'currentUser'],
+  ['GET', /^\/auth$/, 'checkAuth'],
+  ['POST', /^\/auth\/twofactorauth\/totp\/verify$/, 'verifyTotp'],
+  ['POST', /^\/auth\/twofactorauth\/otp\/verify$/, 'verifyRecovery'],
+  ['POST', /^\/auth\/twofactorauth\/emailotp\/verify$/, 'verifyEmailOtp'],
+  ['PUT', /^\/logout$/, 'logout'],
+  ['GET', /^\/files$/, 'getFiles'],
+  ['POST', /^\/file$/, 'createFile'],
+  ['GET', /^\/file\/(?<fileId>[^/]+)$/, 'getFile'],
+  ['POST', /^\/file\/(?<fileId>[^/]+)$/, 'createFileVersion'],
+  ['DELETE', /^\/file\/(?<fileId>[^/]+)$/, 'deleteFile'],
+  ['GET', /^\/file\/(?<fileId>[^/]+)\/(?<version>\d+)$/, 'downloadFileVersion'],
+  ['DELETE', /^\/file\/(?<fileId>[^/]+)\/(?<version>\d+)$/, 'deleteFileVersion'],
+  ['GET', /^\/file\/(?<fileId>[^/]+)\/(?<version>\d+)\/(?<fileType>file|signature)$/, 'downloadFileVersion'],
+  [
+    'PUT',
+    /^\/file\/(?<fileId>[^/]+)\/(?<version>\d+)\/(?<fileType>file|signature|delta)\/start$/,
+    'startFileDataUpload',
+  ],
+  [
+    'PUT',
+    /^\/file\/(?<fileId>[^/]+)\/(?<version>\d+)\/(?<fileType>file|signature|delta)\/finish$/,
+    'finishFileDataUpload',
+  ],
+  [
+    'GET',
+    /^\/file\/(?<fileId>[^/]+)\/(?<version>\d+)\/(?<fileType>file|signature|delta)\/status$/,
+    'getFileDataUploadStatus',
+  ],
+]
+
+/** What an API request asks for; `path` comes without `/api/1`. */
+export function apiTarget(method: string, path: string, url: URL, isBasic: boolean): Target {
+  const part = url.searchParams.get('partNumber')
+  const partNumber = part === null ? undefined : Number(part)
+  for (const [wantedMethod, pattern, operation] of routes) {
+    const match = wantedMethod === method ? pattern.exec(path) : null
+    if (match === null) continue
+    const { fileId, version, fileType } = match.groups ?? {}
+    return {
+      operation: operation === 'currentUser' && isBasic ? 'login' : operation,
+      fileId,
+      version: version === undefined ? undefined : Number(version),
+      fileType,
+      partNumber,
+    }
+  }
+  return { operation: 'unknown', fileId: undefined, version: undefined, fileType: undefined, partNumber }
+}
+
+const GENERIC_AGENT = /^(?:mozilla|curl|wget|node|undici|axios|got|okhttp|python|java|go-http)/i
+/** `name/version`, then an address, a link or a domain to reach its maker by. */
+const PROPER_AGENT = /^[^\s/]+\/\S+\s.*(?:@|:\/\/|\w\.\w)/
+
+function checkUserAgent(core: Core, { request }: Exchange): void {
+  const agent = request.headers['user-agent'] ?? ''
+  if (PROPER_AGENT.test(agent) && !GENERIC_AGENT.test(agent) && !/example\.com/i.test(agent)) return
+  core.violations.push(`User-Agent: "${agent}" is not "name/version contact"`)
+  throw plainRefusal(403, 'Please identify yourself with a properly formatted user-agent.', {
+    waf_code: 13_799,
+  })
+}
+
+/** Clients that were told to wait are given this long for calls already on their way. */
+const ON_ITS_WAY_MS = 50
+
+/** Notes the arrival of one of the account's API calls; answers what to do when it ended. */
+export function countCall(core: Core, account: Account, entry: LedgerEntry): () => void {
+  const { stats, username, quiet } = account
+  const now = performance.now()
+  stats.calls += 1
+  stats.minGapMs = Math.min(stats.minGapMs, now - stats.lastArrival)
+  if (stats.inFlight === 0) stats.minIdleMs = Math.min(stats.minIdleMs, now - stats.lastEnd)
+  stats.lastArrival = now
+  stats.inFlight += 1
+  stats.maxInFlight = Math.max(stats.maxInFlight, stats.inFlight)
+  const limit = core.settings.maxConcurrentCalls
+  if (stats.inFlight > limit) {
+    core.violations.push(
+      `${entry.operation}: ${stats.inFlight} calls of ${username} at once, ${limit} allowed`,
+    )
+  }
+  // A timer may fire a millisecond or so early, hence the slack.
+  if (quiet !== undefined && now > quiet.since + ON_ITS_WAY_MS && now < quiet.until - 25) {
+    const tooEarly = Math.round(quiet.until - now)
+    core.violations.push(`${entry.operation}: ${username} called ${tooEarly} ms before Retry-After was over`)
+  }
+  return () => {
+    stats.inFlight -= 1
+    stats.lastEnd = performance.now()
+  }
+}
+
+export function noteRetryAfter(account: Account, status: number, retryAfter: unknown): void {
+  const seconds = status === 429 && typeof retryAfter === 'string' ? secondsOf(retryAfter) : 0
+  if (seconds <= 0) return
+  const since = performance.now()
+  account.quiet = { since, until: since + seconds * 1000 }
+}
+
+/** 0 for what is neither whole seconds nor a date: no client can honour that. */
+function secondsOf(retryAfter: string): number {
+  if (/^\d+$/.test(retryAfter)) return Number(retryAfter)
+  // A bare number with a sign or a dot would pass for a date.
+  if (!/^[A-Z][a-z]{2},/.test(retryAfter)) return 0
+  const time = Date.parse(retryAfter)
+  return Number.isNaN(time) ? 0 : (time - Date.now()) / 1000
+}

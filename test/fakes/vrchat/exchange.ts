@@ -1,0 +1,141 @@
+import { Readable } from 'node:stream'
+import { finished, pipeline } from 'node:stream/promises'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { drain } from './bodies.ts'
+import type { Core, Exchange } from './core.ts'
+import { dripReply, headForever, pageForever, reset, resetMidBody } from './broken-answers.ts'
+import type { FaultAction } from './faults.ts'
+import type { HookEvent } from './ledger.ts'
+import { Refusal, type Reply } from './replies.ts'
+
+/** `hang` never answers: the exchange ends when the client gives up. */
+export type Outcome = Reply | 'hang'
+
+export interface Server {
+  process: (exchange: Exchange) => Promise<Outcome>
+  /** The answer of a `status` fault that brings no body of its own. */
+  faultReply: (status: number) => Reply
+}
+
+/** Runs one request from the hook on arrival to the hook after the reply, with the fault it drew. */
+export async function runExchange(core: Core, server: Server, exchange: Exchange): Promise<void> {
+  await announce(core, exchange, 'arrival')
+  try {
+    const intercepted = await intercept(server, exchange)
+    if (!intercepted) await answer(core, server, exchange)
+  } catch (error) {
+    if (!isDisconnect(exchange)) throw error
+  }
+  exchange.entry.endedAt = Date.now()
+  await announce(core, exchange, 'after-reply')
+}
+
+async function answer(core: Core, server: Server, exchange: Exchange): Promise<void> {
+  const outcome = await process(server, exchange)
+  if (outcome !== 'hang') exchange.entry.decided = outcome.status
+  await announce(core, exchange, 'before-reply')
+  if (outcome === 'hang') await disconnected(exchange)
+  else await deliver(server, exchange, outcome)
+}
+
+async function process(server: Server, exchange: Exchange): Promise<Outcome> {
+  try {
+    return await server.process(exchange)
+  } catch (error) {
+    if (error instanceof Refusal) return error.reply
+    throw error
+  }
+}
+
+async function announce(core: Core, { entry }: Exchange, phase: HookEvent['phase']): Promise<void> {
+  const { operation, sequence, user, fileId, version, fileType, partNumber } = entry
+  await core.hooks.onRequest?.({ operation, phase, sequence, user, fileId, version, fileType, partNumber })
+}
+
+/** True when the fault ended the exchange before it was processed. */
+async function intercept(server: Server, exchange: Exchange): Promise<boolean> {
+  const { fault, request, entry } = exchange
+  if (fault === undefined || !neverProcessed.has(fault.kind)) return false
+  if (fault.kind === 'reset-on-arrival') reset(exchange)
+  if (fault.kind === 'reset-mid-body') await resetMidBody(exchange, fault.afterBytes)
+  if (fault.kind === 'endless-headers') await headForever(exchange)
+  if (request.socket.destroyed) return true
+  if (fault.kind !== 'status' || !fault.early) await drain(request, entry)
+  await answerInstead(server, exchange, fault)
+  return true
+}
+
+async function answerInstead(server: Server, exchange: Exchange, fault: FaultAction): Promise<void> {
+  if (fault.kind === 'hang') await disconnected(exchange)
+  if (fault.kind === 'html') await send(exchange, htmlReply(fault.status))
+  if (fault.kind === 'status') await send(exchange, statusReply(server, fault))
+  if (fault.kind === 'huge-body') await pageForever(exchange, fault.status)
+}
+
+const neverProcessed = new Set<FaultAction['kind']>([
+  'reset-on-arrival',
+  'reset-mid-body',
+  'endless-headers',
+  'hang',
+  'html',
+  'status',
+  'huge-body',
+])
+
+async function deliver(server: Server, exchange: Exchange, reply: Reply): Promise<void> {
+  const kind = exchange.fault?.kind
+  if (kind === 'lost-reply') exchange.request.socket.destroy()
+  else if (kind === 'hang-after') await disconnected(exchange)
+  else await sendWith(server, exchange, reply)
+}
+
+async function sendWith(server: Server, exchange: Exchange, reply: Reply): Promise<void> {
+  const { fault } = exchange
+  if (fault?.kind === 'drip') return dripReply(exchange, reply, fault)
+  if (fault?.kind === 'delay') await sleep(fault.ms)
+  return send(exchange, fault?.kind === 'status-after' ? statusReply(server, fault) : reply)
+}
+
+async function send(
+  { response, entry }: Exchange,
+  { status, headers = {}, body = '' }: Reply,
+): Promise<void> {
+  response.statusCode = status
+  if (typeof body === 'string') response.setHeader('content-length', Buffer.byteLength(body))
+  for (const [name, value] of Object.entries(headers)) response.setHeader(name, value)
+  if (body instanceof Readable) {
+    await pipeline(body, response)
+  } else {
+    response.end(body)
+    await finished(response)
+  }
+  entry.status = status
+}
+
+function statusReply(
+  server: Server,
+  fault: Extract<FaultAction, { kind: 'status' | 'status-after' }>,
+): Reply {
+  const { status, headers = {}, body } = fault
+  const standard = server.faultReply(status)
+  if (body === undefined) return { ...standard, headers: { ...standard.headers, ...headers } }
+  if (typeof body === 'string') return { status, headers: { 'content-type': 'text/plain', ...headers }, body }
+  return { status, headers: { 'content-type': 'application/json', ...headers }, body: JSON.stringify(body) }
+}
+
+function htmlReply(status: number): Reply {
+  const body = `<!DOCTYPE html>\n<html><head><title>${status}</title></head><body><h1>Error ${status}</h1><p>cloudflare</p></body></html>\n`
+  return { status, headers: { 'content-type': 'text/html; charset=UTF-8', server: 'cloudflare' }, body }
+}
+
+async function disconnected({ response }: Exchange): Promise<void> {
+  if (response.closed || response.destroyed) return
+  const { promise, resolve } = Promise.withResolvers<void>()
+  response.once('close', resolve)
+  await promise
+}
+
+/** Streams throw in many ways when the client goes; the socket tells whether that was it. */
+function isDisconnect({ request, response }: Exchange): boolean {
+  return request.socket.destroyed || response.destroyed
+}
