@@ -44,12 +44,7 @@ const settings = {
   cacheDir: setting('STEVEDORE_CACHE_DIR', folder().optional()),
 }
 
-const schema = z.object(settings).refine(({ stalledMs, lockMs }) => !(stalledMs >= lockMs), {
-  path: ['stalledMs'],
-  message: 'must be less than STEVEDORE_LOCK_MS',
-  // Also when something else is wrong, so that everything is reported at once.
-  when: () => true,
-})
+const schema = z.object(settings)
 
 type Settings = z.infer<typeof schema>
 
@@ -66,7 +61,8 @@ export function loadConfig(environment: Environment, role: Role): Config {
   const sourceRoots = result.data?.sourceRoots ?? defaultRoots(role, env)
   const problems = [
     ...(result.error?.issues ?? []).map(describe),
-    ...(sourceRoots === undefined ? [`STEVEDORE_SOURCE_ROOTS: must be set for \`${role}\``] : []),
+    ...stalledProblem(env),
+    ...rootsProblem(role, env),
     ...unknownVariables(env),
   ]
   if (result.data === undefined || sourceRoots === undefined || problems.length > 0) {
@@ -96,6 +92,19 @@ function describe(issue: z.core.$ZodIssue): string {
   return `${variable === undefined ? 'settings' : nameOf(variable)}: ${issue.message}`
 }
 
+function stalledProblem(env: Environment): string[] {
+  const { stalledMs, lockMs } = settings
+  const [stalled, lock] = [stalledMs, lockMs].map((setting) => setting.safeParse(env[nameOf(setting)]).data)
+  if (stalled === undefined || lock === undefined || stalled < lock) return []
+  return [`${nameOf(stalledMs)}: must be less than ${nameOf(lockMs)}`]
+}
+
+function rootsProblem(role: Role, env: Environment): string[] {
+  const variable = nameOf(settings.sourceRoots)
+  const isMissing = env[variable] === undefined && defaultRoots(role, env) === undefined
+  return isMissing ? [`${variable}: must be set for \`${role}\``] : []
+}
+
 function defaultRoots(role: Role, env: Environment): string[] | undefined {
   if (role === 'standalone') return [...new Set([process.cwd(), homeOf(env)])]
   return role === 'cli' ? [] : undefined
@@ -110,14 +119,13 @@ function homeOf(env: Environment): string {
 }
 
 function unknownVariables(env: Environment): string[] {
-  const unknown = Object.keys(env).filter(
-    (name) => name.startsWith('STEVEDORE_') && !variableNames.includes(name),
-  )
-  return unknown.map((name) => `${name}: there is no such setting; did you mean ${nearest(name)}?`)
+  const names = Object.values(settings).map(nameOf)
+  const unknown = Object.keys(env).filter((name) => name.startsWith('STEVEDORE_') && !names.includes(name))
+  return unknown.map((name) => `${name}: there is no such setting; did you mean ${nearest(name, names)}?`)
 }
 
-function nearest(name: string): string {
-  const distances = variableNames.map((known) => ({ known, distance: editDistance(name, known) }))
+function nearest(name: string, names: readonly string[]): string {
+  const distances = names.map((known) => ({ known, distance: editDistance(name, known) }))
   return distances.toSorted((a, b) => a.distance - b.distance)[0]?.known ?? ''
 }
 
@@ -150,11 +158,10 @@ function isRedisUrl(url: string): boolean {
 
 // The value is left out of every message: it holds a password.
 function redisUrl() {
-  const isRedis = (url: string) => /^rediss?:\/\/[^\s/]+/.test(url) && URL.canParse(url)
   return z
     .string()
     .trim()
-    .refine(isRedis, 'must look like redis://host:6379 or rediss://user:password@host:6379/0')
+    .refine(isRedisUrl, 'must look like redis://host:6379 or rediss://user:password@host:6379/0')
 }
 
 function folder() {

@@ -96,3 +96,5 @@ export class StartOver extends Error {
     this.class = errorClass
   }
 }
+
+export const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))

@@ -66,27 +66,53 @@ export function parseSecretKey(text: string): Buffer | undefined {
   return undefined
 }
 
-// Each stops before quotes and backslashes, so that JSON stays JSON.
+const secretFields =
+  '(?:proxy-)?authorization|cookie|password|passwd|secret|purchase_ticket|(?:access_|refresh_|captcha_)?token'
+
+// Log lines pass through here as JSON, so none may eat a quote that it did not open; and any text, however
+// hostile, has to take time in proportion to its length: no pattern looks on from where another try looked.
 const secretPatterns: ReadonlyArray<readonly [RegExp, string]> = [
-  // A signed URL's secret is its query, and each provider's has other names: none is kept. User info neither.
-  [/(\bhttps?:\/\/[^\s"'\\?#<>]*)\?[^\s"'\\<>]+/gi, '$1?[redacted]'],
-  [/(\b[a-z][a-z\d+.-]*:\/\/)[^\s"'\\/@]+@/gi, '$1[redacted]@'],
   [
-    /([?&](?:X-[a-z]+-)?(?:Signature|Sign|Sig|Credential|Security-Token|Token|Auth)=)[^\s"'\\&<>]+/gi,
+    /([?&](?:X-[a-z]{1,9}-)?(?:Signature|Sign|Sig|Credential|Security-Token|Token|Auth)=)[^\s"'\\&<>]+/gi,
     '$1[redacted]',
   ],
-  [/(\b(?:proxy-)?(?:authorization|cookie|set-cookie)"?\s*[:=]\s*\[?\s*"?)[^"'\r\n\\\]]+/gi, '$1[redacted]'],
-  [/(\b(?:Bearer|Basic|UpToken)\s+)[\w.~+/:=-]{8,}/gi, '$1[redacted]'],
+  [
+    new RegExp(`("(?:${secretFields}|set-cookie)"\\s{0,9}:\\s{0,9}")(?:[^"\\\\]|\\\\.)+`, 'gi'),
+    '$1[redacted]',
+  ],
+  [/("set-cookie"\s{0,9}:\s{0,9}\[)(?:"(?:[^"\\]|\\.)*",?\s{0,9})+/gi, '$1"[redacted]"'],
+  [
+    /(\b(?:authorization|(?:set-)?cookie)\s{0,9}[:=]\s{0,9})(?!\s{0,9}\[redacted)[^"'\r\n\\]+/gi,
+    '$1[redacted]',
+  ],
+  [/(\b(?:Bearer|Basic|UpToken)\s{1,9})[\w.~+/:=-]{8,}/gi, '$1[redacted]'],
   [/\bauthcookie_[\w-]+/gi, 'authcookie_[redacted]'],
   [/\b(auth|twoFactorAuth)=[^\s"'\\;,]+/g, '$1=[redacted]'],
-  [/\beyJ[\w-]{8,}\.[\w-]+\.[\w-]*/g, '[redacted]'],
-  [/("(?:password|passwd|secret|(?:access_|refresh_)?token)"\s*:\s*")[^"\\]+/gi, '$1[redacted]'],
+  // JSON in base64: the tokens of most services.
+  [/\beyJ[\w.-]{16,}/g, '[redacted]'],
 ]
 
 /** The text without signed URLs' queries, credentials, cookies and tokens. For logs and error messages. */
 export function redact(text: string): string {
+  const withoutUrls = text.replace(/[a-z][a-z\d+.-]{0,20}:\/\/[^\s"'\\<>]+/gi, redactUrl)
   return secretPatterns.reduce(
     (redacted, [pattern, replacement]) => redacted.replace(pattern, replacement),
-    text,
+    withoutUrls,
   )
+}
+
+// A signed URL's secret is in its query, under a name of each provider's own: nothing of it is kept.
+function redactUrl(url: string): string {
+  const [address, query] = split(url, '?')
+  const [scheme, rest = ''] = split(address, '://')
+  const [authority, path = ''] = split(rest, '/')
+  const host = authority.includes('@')
+    ? `[redacted]${authority.slice(authority.lastIndexOf('@'))}`
+    : authority
+  return `${scheme}://${host}${rest === authority ? '' : '/'}${path}${query === undefined ? '' : '?[redacted]'}`
+}
+
+function split(text: string, separator: string): [string, string?] {
+  const at = text.indexOf(separator)
+  return at === -1 ? [text] : [text.slice(0, at), text.slice(at + separator.length)]
 }

@@ -19,20 +19,18 @@ interface Deps {
 export function startDispatch({ uploads, queues, log }: Deps) {
   let running: Promise<void> | undefined
   let again = false
-  let stopped = false
+  const stop = new AbortController()
 
   const round = async (): Promise<void> => {
-    do {
-      again = false
-      const started = await uploads.dispatch(BATCH)
-      await queues.addUploads(started)
-      again ||= started.length === BATCH
-    } while (again && !stopped)
+    again = false
+    const started = await uploads.dispatch(BATCH)
+    await queues.addUploads(started)
+    if ((again || started.length === BATCH) && !stop.signal.aborted) await round()
   }
 
   const wake = (): void => {
-    if (stopped) return
     again = true
+    if (stop.signal.aborted) return
     running ??= round()
       .catch((error: unknown) => log.warn({ err: error }, 'dispatch failed; trying again'))
       .finally(() => (running = undefined))
@@ -43,7 +41,7 @@ export function startDispatch({ uploads, queues, log }: Deps) {
   return {
     wake,
     [Symbol.asyncDispose]: async (): Promise<void> => {
-      stopped = true
+      stop.abort()
       clearInterval(timer)
       await running
     },

@@ -1,4 +1,4 @@
-import { Blamed, FatalError, StartOver } from '#shared/errors.ts'
+import { Blamed, FatalError, messageOf, StartOver } from '#shared/errors.ts'
 import type { ErrorClass } from '#shared/errors.ts'
 import type { Access } from '#shared/accounts/access.ts'
 import type { Accounts } from '#shared/accounts/records.ts'
@@ -149,25 +149,19 @@ function countBytes(slice: Slice): { slice: Slice; bytes: () => number } {
 
 /** Puts the failure where it belongs: into the record, or back to the queue. */
 async function settle(deps: Deps, job: PartJob, running: Running, error: unknown): Promise<unknown> {
-  if (error instanceof Stopped || (error instanceof Error && error.cause instanceof Stopped)) {
-    return new Settled(error.message)
-  }
+  if (error instanceof Stopped) return new Settled(error.message)
   if (running.signal.aborted || isPutOff(error)) return error
   const place = { id: job.upload, epoch: job.epoch }
-  const where = `${job.blob} part ${job.number}`
   if (error instanceof StartOver) {
-    await deps.uploads.blame(place, 'restart', { class: error.class, message: error.message })
+    await deps.uploads.blame(place, 'restart', error)
   } else if (error instanceof FatalError || running.lastAttempt) {
-    const message = error instanceof Error ? error.message : String(error)
-    await deps.uploads.blame(place, 'failure', {
-      class: classOf(error),
-      message: `${where}: ${message}`,
-    })
+    const message = `${job.blob} part ${job.number}: ${messageOf(error)}`
+    await deps.uploads.blame(place, 'failure', { class: classOf(error), message })
   } else {
     return error
   }
   await deps.stops.stopParts(job.upload)
-  return new Settled(error instanceof Error ? error.message : String(error))
+  return new Settled(messageOf(error))
 }
 
 const classOf = (error: unknown): ErrorClass =>

@@ -3,7 +3,7 @@ import type { Job } from 'bullmq'
 import type { Redis } from 'ioredis'
 import type { Logger } from 'pino'
 import type { z } from 'zod'
-import { AccountParked, FatalError, NeedsPerson, TryLater, Unreachable } from '#shared/errors.ts'
+import { AccountParked, NeedsPerson, TryLater, Unreachable } from '#shared/errors.ts'
 
 /** Why a job's signal was aborted by us. */
 export const SHUTDOWN = 'shutdown'
@@ -101,16 +101,19 @@ async function outcomeOf<Data>(error: unknown, failed: Failed<Data>): Promise<un
     return waits ? new WaitingChildrenError() : delayed(failed, 0)
   }
   if (error instanceof Settled) return new UnrecoverableError(error.message)
-  // Lost to another process: whatever this run says is refused, and rightly.
-  if (signal?.aborted === true && signal.reason !== SHUTDOWN) return error
-  if (signal?.aborted === true) {
-    await job.moveToWait(token)
-    return new WaitingError()
-  }
+  if (signal?.aborted === true) return givenBack(error, failed)
   const delayMs = putOffMs(error)
   if (delayMs === undefined || !(error instanceof Error)) return error
   await options.onPutOff(data, error)
   return delayed(failed, delayMs)
+}
+
+/** A job that this process may not go on with: given back on shutdown, no attempt used. */
+async function givenBack<Data>(error: unknown, { job, token, signal }: Failed<Data>): Promise<unknown> {
+  // Lost to another process: whatever this run says is refused, and rightly.
+  if (signal?.reason !== SHUTDOWN) return error
+  await job.moveToWait(token)
+  return new WaitingError()
 }
 
 async function delayed<Data>({ job, token }: Failed<Data>, delayMs: number): Promise<DelayedError> {
@@ -134,5 +137,3 @@ function putOffMs(error: unknown): number | undefined {
 
 /** Whether an error says when to come back rather than what went wrong. */
 export const isPutOff = (error: unknown): boolean => putOffMs(error) !== undefined
-
-export const isFatal = (error: unknown): error is FatalError => error instanceof FatalError

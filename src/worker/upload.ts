@@ -1,10 +1,11 @@
-import { FatalError, NeedsPerson, StartOver } from '#shared/errors.ts'
+import { FatalError, messageOf, StartOver } from '#shared/errors.ts'
+import type { ErrorClass } from '#shared/errors.ts'
 import type { Accounts } from '#shared/accounts/records.ts'
 import type { Providers } from '#shared/providers/index.ts'
 import type { UploadJob } from '#shared/queues.ts'
-import { isEnded } from '#shared/records/upload.ts'
-import type { UploadRecord } from '#shared/records/upload.ts'
-import { Stale } from '#shared/records/uploads.ts'
+import { isEnded, isRunning } from '#shared/records/upload.ts'
+import type { RunningState, UploadRecord } from '#shared/records/upload.ts'
+import { Stale } from '#shared/records/changes.ts'
 import { assertHopeful } from './part.ts'
 import { isPutOff, Settled, WaitForParts } from './run.ts'
 import type { Handle, Running } from './run.ts'
@@ -69,7 +70,7 @@ export function createOrchestrator(deps: Deps): Handle<UploadJob> {
 
 /** The table of contents of an upload. */
 function createSteps(deps: StepDeps): (record: UploadRecord) => Step {
-  const steps = {
+  const steps: Record<RunningState, Step> = {
     preparing: createPrepare(deps),
     transferring: createTransfer(deps),
     finishing: createFinish(deps),
@@ -80,8 +81,9 @@ function createSteps(deps: StepDeps): (record: UploadRecord) => Step {
   return (record) => {
     if (record.desired === 'cancel' || record.failure !== undefined) return cleanup
     if (record.restart !== undefined) return startOver
-    if (record.state in steps) return steps[record.state as keyof typeof steps] // the line before checked it
-    throw new Error(`${record.id} is ${record.state}: no step for that`)
+    const { state } = record
+    if (isRunning(state)) return steps[state]
+    throw new Error(`${record.id} is ${state}: no step for that`)
   }
 }
 
@@ -107,27 +109,24 @@ async function contextOf(
 
 /** Says what the failure of a step means. Returns when the record tells the next step, else throws. */
 async function explain(deps: Deps, record: UploadRecord, running: Running, error: unknown): Promise<void> {
-  const { uploads, accounts } = deps
   // Someone else changed the record, or stopped us by changing it: look again.
   if (error instanceof Stale || (error instanceof Stopped && !running.signal.aborted)) return
-  if (error instanceof WaitForParts || running.signal.aborted) throw error
-  if (error instanceof NeedsPerson) {
-    const account = await accounts.read(record.account)
-    if (account?.state === 'ready') {
-      await accounts.setState(record.account, error.state, { reason: error.message })
-    }
-  }
-  if (isPutOff(error)) throw error
-  const reason = { class: 'internal' as const, message: error instanceof Error ? error.message : String(error) }
+  if (error instanceof WaitForParts || running.signal.aborted || isPutOff(error)) throw error
   if (error instanceof StartOver) {
-    await uploads.blame(record, 'restart', { ...reason, class: error.class })
+    await deps.uploads.blame(record, 'restart', error)
     return deps.stops.stopParts(record.id)
   }
-  if (!(error instanceof FatalError) && !running.lastAttempt) throw error
-  // Cleaning up after a failure failed for good as well: there is nothing left to try by itself.
-  if (record.failure !== undefined) throw error
-  await uploads.blame(record, 'failure', error instanceof FatalError ? { ...reason, class: error.class } : reason)
+  const failure = failureOf(error, running)
+  // When cleaning up after a failure fails for good as well, there is nothing left to try by itself.
+  if (failure === undefined || record.failure !== undefined) throw error
+  await deps.uploads.blame(record, 'failure', failure)
   return deps.stops.stopParts(record.id)
+}
+
+/** `undefined` for what another attempt may cure. */
+function failureOf(error: unknown, { lastAttempt }: Running): { class: ErrorClass; message: string } | undefined {
+  if (error instanceof FatalError) return error
+  return lastAttempt ? { class: 'internal', message: messageOf(error) } : undefined
 }
 
 /** Failed uploads stand among the failed jobs. */

@@ -188,8 +188,8 @@ export interface Provider {
   readonly limits: Limits
 
   readonly destination: (account: string, request: unknown, uploadId: string) => Destination
-  /** Refuses (FatalError) what can never work, before anything is sent. */
-  readonly plan: (request: unknown, size: number) => Plan
+  /** Refuses (FatalError) what can never work, before anything is sent. `settings`: the account's, if known. */
+  readonly plan: (request: unknown, size: number, settings?: unknown) => Plan
   /** Logs in now, as a person asked for it. */
   readonly login: (account: AccountAccess, signal: AbortSignal) => Promise<LoginResult>
   readonly answerChallenge: (

@@ -37,6 +37,7 @@ const commandOf = (name: ScriptName): string => `stevedore_${name}`
 export function createScripts(redis: Redis, keys: Keys): RunScript {
   for (const [name, lua] of sources) redis.defineCommand(commandOf(name), { numberOfKeys: 1, lua })
   // Commands that defineCommand adds are not in the type of the client.
+  // eslint-disable-next-line typescript/no-unsafe-type-assertion
   const commands = redis as unknown as Record<string, (...args: Argument[]) => Promise<unknown>>
   return async (name, ...args) => {
     const command = commands[commandOf(name)]

@@ -8,11 +8,14 @@ export const endStates = ['completed', 'skipped', 'failed', 'cancelled'] as cons
 export const uploadStates = ['queued', ...runningStates, ...endStates] as const
 
 export type UploadState = (typeof uploadStates)[number]
+export type RunningState = (typeof runningStates)[number]
 export type EndState = (typeof endStates)[number]
 
 export const isEnded = (state: UploadState): state is EndState =>
   // The list is wider in type only.
   (endStates as readonly UploadState[]).includes(state)
+
+export const isRunning = (state: UploadState): state is RunningState => state !== 'queued' && !isEnded(state)
 
 export const fingerprint = z.object({ size: z.number(), mtimeNs: z.string(), inode: z.string() })
 
@@ -49,7 +52,7 @@ const jsonFields = {
   fingerprint: fingerprint.exactOptional(),
   hashes: hashes.exactOptional(),
   session: session.exactOptional(),
-  draft: z.unknown(),
+  draft: z.unknown().optional(),
   version: version.exactOptional(),
   error: uploadError.exactOptional(),
   failure: uploadError.exactOptional(),

@@ -23,11 +23,11 @@ export function connectRedis(url: string, { role, name, log = () => {} }: Connec
   return redis
 }
 
-const roleOptions: Record<ConnectOptions['role'], RedisOptions> = {
+const roleOptions = {
   worker: {
     // BullMQ's workers insist on it: a command waits for Redis however long that is away.
     maxRetriesPerRequest: null,
-    retryStrategy: (times) => Math.min(times * 100, 2_000),
+    retryStrategy: (times: number) => Math.min(times * 100, 2_000),
     // Longer than BullMQ's blocking reads (10 s); notices a network that swallows everything.
     socketTimeout: 30_000,
   },
@@ -36,9 +36,9 @@ const roleOptions: Record<ConnectOptions['role'], RedisOptions> = {
     maxRetriesPerRequest: 1,
     commandTimeout: 5_000,
     socketTimeout: 10_000,
-    retryStrategy: (times) => Math.min(times * 50, 1_000),
+    retryStrategy: (times: number) => Math.min(times * 50, 1_000),
   },
-}
+} satisfies Record<ConnectOptions['role'], RedisOptions>
 
 const reportEveryMs = 10_000
 

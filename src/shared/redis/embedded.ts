@@ -121,7 +121,7 @@ async function start(
   const binary = await findServer({ cacheDir, log })
   // The old address first: processes that joined the server before it ended find it again.
   const last = (await readSaved(files)) ?? (await readConfig(files)) ?? (await newCredentials())
-  let options: ConfigOptions = { port: last.port, password: last.password, withSocket: true }
+  let options: ConfigOptions = { port: last.port, password: last.password, listenOnSocket: true }
   for (let attempt = 1; ; attempt++) {
     const pid = await launchServer(files, binary, options)
     try {
@@ -136,7 +136,7 @@ async function start(
 
 async function anotherWay(options: ConfigOptions, error: unknown): Promise<ConfigOptions> {
   if (!(error instanceof ServerEnded) || error.reason === 'other') throw error
-  if (error.reason === 'no-sockets') return { ...options, withSocket: false }
+  if (error.reason === 'no-sockets') return { ...options, listenOnSocket: false }
   // With a new password too: whoever has the port may have been told the old one.
   return { ...options, ...(await newCredentials()) }
 }

@@ -1,14 +1,14 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 
 import { startTimeOf } from './process-identity.ts'
-import { type AnsweringServer, type ServerState, isAnswering, probeServer } from './probe.ts'
+import { type AnsweringServer, isAnswering, probeServer } from './probe.ts'
 import {
   type Credentials,
   type SavedServer,
   type ServerFiles,
   readConfig,
   readSaved,
-  socketAddress,
+  withSocket,
   writeSaved,
 } from './server-files.ts'
 
@@ -62,9 +62,8 @@ async function mayStillAnswer(saved: SavedServer | undefined, deadline: number):
 
 /** The socket in the folder answers for any server on it, also for one whose port and password were lost. */
 async function refuseIfGuarded(files: ServerFiles): Promise<void> {
-  const path = socketAddress(files)
-  const guard: ServerState = path === undefined ? { kind: 'absent' } : await probeServer({ path }, 'unknown')
-  if (guard.kind === 'absent') return
+  const guard = await withSocket(files, async (path) => probeServer({ path }, 'unknown'))
+  if (guard === undefined || guard.kind === 'absent') return
   throw new Error(
     `A Redis server runs on ${files.dir} (it listens on ${files.socket}), but not where ${files.saved} says, ` +
       'or with another password. Stop it, or use another data directory',

@@ -1,5 +1,5 @@
-import { readFile } from 'node:fs/promises'
-import { join, relative } from 'node:path'
+import { open, readFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { z } from 'zod'
 
 import { writePrivateFile } from '#shared/data-dir.ts'
@@ -29,10 +29,20 @@ export function serverFiles(dataDir: string): ServerFiles {
 
 const socketName = 'redis.sock'
 
-/** The socket's shortest name, as a socket address has room for some 100 bytes; undefined when none fits. */
-export function socketAddress({ socket }: ServerFiles): string | undefined {
-  const names = [socket, relative(process.cwd(), socket)].filter((name) => Buffer.byteLength(name) <= 103)
-  return names[0]
+/** Calls `work` with a name of the socket that fits into a socket address; answers undefined when none does. */
+export async function withSocket<T>(
+  files: ServerFiles,
+  work: (path: string) => Promise<T>,
+): Promise<T | undefined> {
+  // The least that any system leaves room for.
+  if (Buffer.byteLength(files.socket) <= 103) return work(files.socket)
+  if (process.platform !== 'linux') return undefined
+  const dir = await open(files.dir)
+  try {
+    return await work(`/proc/self/fd/${dir.fd}/${socketName}`)
+  } finally {
+    await dir.close()
+  }
 }
 
 const credentials = z.object({ port: z.int().min(1).max(65_535), password: z.string().min(1) })
@@ -68,19 +78,19 @@ export async function readConfig(files: ServerFiles): Promise<Credentials | unde
 }
 
 export interface ConfigOptions extends Credentials {
-  readonly withSocket: boolean
+  readonly listenOnSocket: boolean
 }
 
 /** The password stands in a file that only we may read, and not in the arguments, which everybody may. */
 export async function writeConfig(files: ServerFiles, options: ConfigOptions): Promise<void> {
-  const { port, password, withSocket } = options
+  const { port, password, listenOnSocket } = options
   // Relative names, as the server is started inside its folder: any path works, however long or odd.
   const lines = [
     '# Written by Stevedore at each start of its own server.',
     'bind 127.0.0.1',
     `port ${port}`,
     `requirepass ${password}`,
-    ...(withSocket ? [`unixsocket ${socketName}`, 'unixsocketperm 700'] : []),
+    ...(listenOnSocket ? [`unixsocket ${socketName}`, 'unixsocketperm 700'] : []),
     'daemonize no',
     'dir .',
     'appendonly yes',
@@ -89,6 +99,8 @@ export async function writeConfig(files: ServerFiles, options: ConfigOptions): P
     'save ""',
     'maxmemory-policy noeviction',
     'always-show-logo no',
+    // So that `ps` shows whose server this is.
+    'set-proc-title no',
   ]
   await writePrivateFile(files.config, `${lines.join('\n')}\n`)
 }

@@ -1,4 +1,5 @@
-import { FatalError } from '#shared/errors.ts'
+import { FatalError, messageOf } from '#shared/errors.ts'
+import type { Patch } from '#shared/records/changes.ts'
 import type { UploadRecord } from '#shared/records/upload.ts'
 import { isPutOff } from '../run.ts'
 import { complete, stillOurs, viewOf } from './step.ts'
@@ -11,27 +12,29 @@ const CLEANUP_WITHIN_MS = 60 * 60 * 1000
 export function createCleanup(deps: StepDeps): Step {
   const { uploads, contents } = deps
   return async (given, context) => {
-    let record = given
-    if (record.cleanupSince === undefined) {
-      record = await uploads.transition(record, { cleanupSince: Date.now() })
-    }
+    const record =
+      given.cleanupSince === undefined
+        ? await uploads.transition(given, { cleanupSince: Date.now() })
+        : given
     await context.dropWaitingParts()
     if (await completeAfterAll(deps, record, context)) return 'next'
 
     // What was sent whole may show up yet: a person's retry will look before it sends again.
     const keep = record.desired === 'run' && record.failure?.class === 'unconfirmed'
     const note = keep ? undefined : await abort(deps, record, context)
-    const ended =
-      record.desired === 'cancel' ? ({ state: 'cancelled' } as const) : ({ state: 'failed' } as const)
-    const error = record.desired === 'cancel' ? undefined : record.failure
     await uploads.transition(
       record,
-      { ...ended, ...(error && { error }), ...(note !== undefined && { note }) },
+      { ...endOf(record), ...(note !== undefined && { note }) },
       { remove: keep ? ['draft', 'failure'] : ['session', 'draft', 'failure'] },
     )
     await contents.forget(record)
     return 'next'
   }
+}
+
+function endOf({ desired, failure }: UploadRecord): Patch {
+  if (desired === 'cancel') return { state: 'cancelled' }
+  return failure === undefined ? { state: 'failed' } : { state: 'failed', error: failure }
 }
 
 /** A cancel that came after the last finish was accepted came too late. */
@@ -63,8 +66,8 @@ async function abort(
     return undefined
   } catch (error) {
     const tooLong = Date.now() - (record.cleanupSince ?? 0) > CLEANUP_WITHIN_MS
-    if (isPutOff(error) && !tooLong) throw error
-    if (!isPutOff(error) && !(error instanceof FatalError)) throw error
-    return `An unfinished remote upload may be left behind: ${error instanceof Error ? error.message : ''}`
+    const hopeless = error instanceof FatalError || (tooLong && isPutOff(error))
+    if (!hopeless) throw error
+    return `An unfinished remote upload may be left behind: ${messageOf(error)}`
   }
 }

@@ -36,7 +36,7 @@ async function settleOld(deps: StepDeps, record: UploadRecord, context: StepCont
 async function fingerprinted(
   { uploads, contents }: StepDeps,
   record: UploadRecord,
-  { provider }: StepContext,
+  { provider, account }: StepContext,
 ): Promise<UploadRecord> {
   const now = await contents.fingerprint(record)
   if (record.fingerprint !== undefined && sameFingerprint(record.fingerprint, now)) return record
@@ -44,7 +44,7 @@ async function fingerprinted(
     // The provider may have been told the old hashes already.
     throw new StartOver('source-changed', 'The source changed while its upload was being opened')
   }
-  const plan = provider.plan(record.request, now.size)
+  const plan = provider.plan(record.request, now.size, account.settings)
   return uploads.transition(record, { fingerprint: now, size: now.size, plan }, { remove: ['hashes'] })
 }
 

@@ -61,6 +61,8 @@ export interface Accounts {
 export function createAccounts(): Accounts {
   const byName = new Map<string, Account>()
   const sessions = new Map<string, Session>()
+  /** Whose a cookie was: the ledger names the caller though the session is gone. */
+  const retired = new Map<string, string>()
   const jwtKey = randomBytes(32)
 
   function add(spec: UserSpec): Account {
@@ -90,10 +92,12 @@ export function createAccounts(): Accounts {
 
   function identify(headers: IncomingHttpHeaders): Identity {
     const cookies = parseCookies(headers.cookie)
-    const session = sessions.get(cookies.get('auth') ?? '')
+    const token = cookies.get('auth') ?? ''
+    const session = sessions.get(token)
     const basic = parseBasic(headers.authorization)
     const twoFactorFor = verifyToken(cookies.get('twoFactorAuth') ?? '', jwtKey)
-    return { basic, session, twoFactorFor, username: basic?.username ?? session?.account.username }
+    const username = basic?.username ?? session?.account.username ?? retired.get(token)
+    return { basic, session, twoFactorFor, username }
   }
 
   function openSession(account: Account, login: LedgerEntry, verified: boolean): Session {
@@ -105,6 +109,7 @@ export function createAccounts(): Accounts {
   }
 
   function close(session: Session): void {
+    retired.set(session.token, session.account.username)
     sessions.delete(session.token)
     session.account.sessions.delete(session.token)
   }

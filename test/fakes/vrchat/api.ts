@@ -25,6 +25,9 @@ async function route(core: Core, exchange: Exchange): Promise<Outcome> {
   const { request, entry } = exchange
   const body = await readJson(request, entry)
   checkUserAgent(core, exchange)
+  if (exchange.identity.basic !== undefined && entry.operation !== 'login') {
+    core.violations.push(`${entry.operation}: the password was sent along`)
+  }
   const handler = handlers[entry.operation]
   if (handler === undefined) throw unknownRoute()
   return handler(core, exchange, body)

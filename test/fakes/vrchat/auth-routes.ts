@@ -1,6 +1,6 @@
 import { Secret, TOTP } from 'otpauth'
 import { z } from 'zod'
-import type { Account, Session } from './accounts.ts'
+import type { Account, Identity, Session } from './accounts.ts'
 import type { Core, Exchange } from './core.ts'
 import type { Operation } from './ledger.ts'
 import { type Reply, json, plainRefusal, quotedRefusal } from './replies.ts'
@@ -20,10 +20,16 @@ export const authRoutes = {
 
 /** The account a call works for; throws the 401 where there is none, or only half a login. */
 export function requireAccount(core: Core, { identity }: Exchange): Account {
-  const { session, twoFactorFor } = identity
-  if (session === undefined) throw quotedRefusal(401, 'Missing Credentials')
-  if (!isComplete(core, session, twoFactorFor)) throw quotedRefusal(401, core.settings.halfAuthMessage)
+  const session = liveSession(identity)
+  if (!isComplete(core, session, identity.twoFactorFor))
+    throw quotedRefusal(401, core.settings.halfAuthMessage)
   return session.account
+}
+
+/** Looked at again when the call is processed: a session may end while its body comes in. */
+function liveSession({ session }: Identity): Session {
+  if (session?.account.sessions.has(session.token) === true) return session
+  throw quotedRefusal(401, 'Missing Credentials')
 }
 
 function isComplete(core: Core, session: Session, twoFactorFor: string | undefined): boolean {
@@ -33,28 +39,29 @@ function isComplete(core: Core, session: Session, twoFactorFor: string | undefin
 }
 
 function login(core: Core, exchange: Exchange): Reply {
-  const { basic, twoFactorFor } = exchange.identity
-  const account = core.accounts.byName.get(basic?.username ?? '')
-  if (account === undefined || account.password !== basic?.password) {
-    noteRefusedLogin(core, account, basic?.password ?? '')
-    throw quotedRefusal(401, 'Invalid Username/Email or Password')
-  }
+  const account = accountByPassword(core, exchange.identity)
   noteLogin(core, account)
   if (account.sessions.size >= core.settings.maxSessions) {
     throw plainRefusal(429, 'There are too many active sessions for this user. Please try again later.')
   }
-  const known = account.secondFactor.kind === 'none' || twoFactorFor === account.id
+  const remembered = exchange.identity.twoFactorFor === account.id
+  const known = account.secondFactor.kind === 'none' || remembered
   const session = core.accounts.openSession(account, exchange.entry, known)
   const cookies = [setCookie('auth', session.token, WEEK)]
-  if (!known) return json(twoFactorDemand(account), 200, { 'set-cookie': cookies })
-  if (twoFactorFor === account.id) cookies.push(twoFactorCookie(core, account))
-  return json(userView(account), 200, { 'set-cookie': cookies })
+  if (remembered) cookies.push(twoFactorCookie(core, account))
+  return json(known ? userView(account) : twoFactorDemand(account), 200, { 'set-cookie': cookies })
+}
+
+function accountByPassword(core: Core, { basic }: Identity): Account {
+  const account = core.accounts.byName.get(basic?.username ?? '')
+  if (account !== undefined && account.password === basic?.password) return account
+  noteRefusedLogin(core, account, basic?.password ?? '')
+  throw quotedRefusal(401, 'Invalid Username/Email or Password')
 }
 
 function currentUser(core: Core, exchange: Exchange): Reply {
-  const { session, twoFactorFor } = exchange.identity
-  if (session === undefined) throw quotedRefusal(401, 'Missing Credentials')
-  const complete = isComplete(core, session, twoFactorFor)
+  const session = liveSession(exchange.identity)
+  const complete = isComplete(core, session, exchange.identity.twoFactorFor)
   return json(complete ? userView(session.account) : twoFactorDemand(session.account))
 }
 
@@ -63,17 +70,16 @@ function checkAuth(core: Core, exchange: Exchange): Reply {
   return json({ ok: true, token: exchange.identity.session?.token })
 }
 
-function logout(core: Core, { identity: { session } }: Exchange): Reply {
-  if (session === undefined) throw quotedRefusal(401, 'Missing Credentials')
-  core.accounts.close(session)
+function logout(core: Core, { identity }: Exchange): Reply {
+  core.accounts.close(liveSession(identity))
   const cleared = ['auth', 'age', 'tos'].map((name) => setCookie(name, '', 0))
   return json({ success: { message: 'Ok!', status_code: 200 } }, 200, { 'set-cookie': cleared })
 }
 
 const codeSchema = z.looseObject({ code: z.string() })
 
-function verify(core: Core, { identity: { session }, entry }: Exchange, body: unknown): Reply {
-  if (session === undefined) throw quotedRefusal(401, 'Missing Credentials')
+function verify(core: Core, { identity, entry }: Exchange, body: unknown): Reply {
+  const session = liveSession(identity)
   const parsed = codeSchema.safeParse(body)
   if (!parsed.success) throw plainRefusal(400, 'code is required')
   if (!codeIsRight(session.account, entry.operation, parsed.data.code)) {

@@ -11,7 +11,7 @@ export async function* countedBody(
 ): AsyncGenerator<Buffer> {
   const start = performance.now()
   // No encoding is ever set on the request, so its chunks are buffers.
-  const chunks: AsyncIterable<Buffer> = request
+  const chunks: AsyncIterable<Buffer> = request.iterator({ destroyOnReturn: false })
   for await (const bytes of chunks) {
     entry.bytes += bytes.length
     const due = start + (entry.bytes / bytesPerSecond) * 1000

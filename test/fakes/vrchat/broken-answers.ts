@@ -9,8 +9,8 @@ import type { Exchange } from './core.ts'
 import type { Reply } from './replies.ts'
 
 /** A TCP reset, so the client sees ECONNRESET and not a clean end. */
-export function reset({ request }: Exchange): void {
-  request.socket.resetAndDestroy()
+export function reset({ socket }: Exchange): void {
+  socket.resetAndDestroy()
 }
 
 export async function resetMidBody(exchange: Exchange, afterBytes: number | undefined): Promise<void> {
@@ -32,7 +32,7 @@ export async function pageForever({ response }: Exchange, status: number): Promi
 }
 
 /** A response head without an end. */
-export async function headForever({ request: { socket } }: Exchange): Promise<void> {
+export async function headForever({ socket }: Exchange): Promise<void> {
   socket.write('HTTP/1.1 200 OK\r\n')
   let count = 0
   while (!socket.destroyed) {
@@ -43,7 +43,7 @@ export async function headForever({ request: { socket } }: Exchange): Promise<vo
 
 /** Head and body a few bytes at a time. */
 export async function dripReply(
-  { request: { socket }, entry }: Exchange,
+  { socket, entry }: Exchange,
   reply: Reply,
   { bytes, intervalMs }: { bytes: number; intervalMs: number },
 ): Promise<void> {

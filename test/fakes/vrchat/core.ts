@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
 import type { Accounts, Identity } from './accounts.ts'
 import type { FaultAction, Faults } from './faults.ts'
 import type { FileStore } from './file-store.ts'
@@ -26,6 +27,8 @@ export interface Core {
 export interface Exchange {
   request: IncomingMessage
   response: ServerResponse
+  /** Kept apart: the request lets go of it when it ends early. */
+  socket: Socket
   url: URL
   entry: LedgerEntry
   identity: Identity

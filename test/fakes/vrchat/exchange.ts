@@ -54,12 +54,12 @@ async function announce(core: Core, { entry }: Exchange, phase: HookEvent['phase
 
 /** True when the fault ended the exchange before it was processed. */
 async function intercept(server: Server, exchange: Exchange): Promise<boolean> {
-  const { fault, request, entry } = exchange
+  const { fault, request, entry, socket } = exchange
   if (fault === undefined || !neverProcessed.has(fault.kind)) return false
   if (fault.kind === 'reset-on-arrival') reset(exchange)
   if (fault.kind === 'reset-mid-body') await resetMidBody(exchange, fault.afterBytes)
   if (fault.kind === 'endless-headers') await headForever(exchange)
-  if (request.socket.destroyed) return true
+  if (socket.destroyed) return true
   if (fault.kind !== 'status' || !fault.early) await drain(request, entry)
   await answerInstead(server, exchange, fault)
   return true
@@ -84,7 +84,7 @@ const neverProcessed = new Set<FaultAction['kind']>([
 
 async function deliver(server: Server, exchange: Exchange, reply: Reply): Promise<void> {
   const kind = exchange.fault?.kind
-  if (kind === 'lost-reply') exchange.request.socket.destroy()
+  if (kind === 'lost-reply') exchange.socket.destroy()
   else if (kind === 'hang-after') await disconnected(exchange)
   else await sendWith(server, exchange, reply)
 }
@@ -136,6 +136,6 @@ async function disconnected({ response }: Exchange): Promise<void> {
 }
 
 /** Streams throw in many ways when the client goes; the socket tells whether that was it. */
-function isDisconnect({ request, response }: Exchange): boolean {
-  return request.socket.destroyed || response.destroyed
+function isDisconnect({ socket, response }: Exchange): boolean {
+  return socket.destroyed || response.destroyed
 }

@@ -22,7 +22,7 @@ export interface BlobState {
   sha256: string | undefined
 }
 
-export interface VersionState {
+interface VersionState {
   version: number
   status: Status
   deleted: boolean
@@ -41,7 +41,7 @@ export interface FileState {
   versions: VersionState[]
 }
 
-export interface OpenVersion {
+interface OpenVersion {
   fileId: string
   version: number
   status: Status
@@ -109,8 +109,8 @@ export interface FakeVrchat extends AsyncDisposable {
   /** What the client did against the protocol, one sentence each. */
   violations: string[]
   faults: Faults
-  /** May be set at any time. */
-  hooks: Hooks
+  /** Set `hooks.onRequest` at any time. */
+  readonly hooks: Hooks
   /** A snapshot of what exists. */
   readonly files: FileState[]
   readonly maxOpenVersions: number

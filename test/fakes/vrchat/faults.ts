@@ -81,7 +81,7 @@ export type FaultRule = Omit<z.input<typeof ruleSchema>, 'action'> & {
   action: ActionInput | Exclude<ActionInput['kind'], 'status' | 'status-after' | 'delay'>
 }
 
-export interface FaultHandle {
+interface FaultHandle {
   id: number
   rule: z.output<typeof ruleSchema>
   matched: number

@@ -13,7 +13,7 @@ import type { Settings } from './options.ts'
 import type { PartDisk, StoredPart } from './part-disk.ts'
 import { lookAlike } from './replies.ts'
 
-export interface NewFile {
+interface NewFile {
   name: string
   mimeType: string
   extension: string

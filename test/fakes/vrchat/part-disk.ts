@@ -13,7 +13,7 @@ export interface StoredPart {
   sha256: string | undefined
 }
 
-export interface ReceiveOptions {
+interface ReceiveOptions {
   /** Only worth its time where the part is the whole blob. */
   sha256?: boolean
   /** Changes the bytes between the wire and the disk. */

@@ -59,9 +59,9 @@ export async function startFakeVrchat(options: FakeVrchatOptions = {}): Promise<
       path: url.pathname,
       rawUrl,
       headers,
-      user: identity.username,
+      user: storage ? core.grants.find(url)?.upload.file.owner : identity.username,
     })
-    return { request, response, url, entry, identity, fault: faults.pick(entry) }
+    return { request, response, socket: request.socket, url, entry, identity, fault: faults.pick(entry) }
   }
 
   async function serveApi(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -154,10 +154,11 @@ function serverFor(
   serve: (request: IncomingMessage, response: ServerResponse) => Promise<void>,
 ): Server {
   const server = createServer((request, response) => {
+    const { socket } = request
     serve(request, response).catch((error: unknown) => {
       // A fault of the fake itself must not pass for one of the client, nor be overlooked.
       core.violations.push(`the fake failed: ${error instanceof Error ? error.stack : String(error)}`)
-      request.socket.destroy()
+      socket.destroy()
     })
   })
   // Slow uploads are part of the job, and a server that closes idle sockets makes tests flicker.

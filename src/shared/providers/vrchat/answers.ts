@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { failureOf, nonsense } from '#shared/http/failure.ts'
+import { failureOf, isTransient, nonsense } from '#shared/http/failure.ts'
 import type { HttpAnswer } from '#shared/http.ts'
 import { AccountParked, FatalError } from '#shared/errors.ts'
 
@@ -43,7 +43,11 @@ const errorBody = z.object({ error: z.union([inner, z.string()]) })
 export const readError = (answer: Pick<HttpAnswer, 'status' | 'text'>): ApiError => {
   const body = parseJson(answer.text)
   const error = errorBody.safeParse(body).data?.error ?? ''
-  const { message, waf_code: waf, fields } = typeof error === 'string' ? inner.parse({ message: error }) : error
+  const {
+    message,
+    waf_code: waf,
+    fields,
+  } = typeof error === 'string' ? inner.parse({ message: error }) : error
   const plain = normalise(message)
   return {
     json: body !== undefined,
@@ -59,12 +63,19 @@ export const readError = (answer: Pick<HttpAnswer, 'status' | 'text'>): ApiError
  */
 export const normalise = (message: string): string => {
   const quoted = z.string().safeParse(parseJson(message))
-  const text = (quoted.data ?? message).normalize('NFKC')
-  return withoutSecrets(text.replace(/[꞉ː∶]/g, ':').replace(/‚/g, ',').replace(/[‘’]/g, "'").replace(/[∕⁄]/g, '/'))
+  return withoutSecrets(plainText(quoted.data ?? message)).slice(0, 300)
+}
+
+/** Text with ASCII punctuation in place of its look-alikes, for comparing what came back with what was sent. */
+export const plainText = (text: string): string =>
+  text
+    .normalize('NFKC')
+    .replace(/[\uA789\u02D0\u2236]/g, ':')
+    .replace(/\u201A/g, ',')
+    .replace(/[\u2018\u2019]/g, "'")
+    .replace(/[\u2215\u2044\u29F8]/g, '/')
     .replace(/\s+/g, ' ')
     .trim()
-    .slice(0, 300)
-}
 
 /** Answers may echo what they were asked with: cookies, tokens, signed queries. */
 const withoutSecrets = (text: string): string =>
@@ -88,21 +99,29 @@ export const readSuccess = <T>(answer: HttpAnswer, asked: Asked, schema: z.ZodTy
   const result = schema.safeParse(body)
   if (result.success) return result.data
   const issue = result.error.issues[0]
-  throw nonsense(asked, answer.status, `not as expected: ${issue?.path.join('.') ?? ''} ${issue?.message ?? ''}`)
+  throw nonsense(
+    asked,
+    answer.status,
+    `not as expected: ${issue?.path.join('.') ?? ''} ${issue?.message ?? ''}`,
+  )
 }
 
 /** What a failed API answer means. 401 is not for here: whoever called logs in again first. */
 export const refusalOf = (answer: HttpAnswer, asked: Asked): Error => {
-  const { status, message, json, waf } = readError(answer)
-  const said = `${asked.what} → ${String(answer.status)} ${message}`.trimEnd()
-  const general = failureOf(answer, asked, message)
+  const error = readError(answer)
+  const said = `${asked.what} → ${String(answer.status)} ${error.message}`.trimEnd()
+  const general = failureOf(answer, asked, error.message)
   if (answer.header('retry-after') !== undefined && general instanceof AccountParked) return general
-  if (status === 429) return new AccountParked(said, minutesIn(message) ?? pauseOf(general))
-  if (status === 403 && (waf || !json)) {
-    return new AccountParked(`${said} (refused before it reached VRChat: User-Agent, address or VPN?)`, FIREWALL_PAUSE_MS)
+  if (error.status === 429) return new AccountParked(said, minutesIn(error.message) ?? pauseOf(general))
+  if (error.status === 403 && isFirewall(error)) {
+    return new AccountParked(`${said} (refused by User-Agent, address or VPN?)`, FIREWALL_PAUSE_MS)
   }
-  return status < 500 && status >= 400 && status !== 408 && status !== 425 ? new Refusal(status, said) : general
+  return isRefused(error.status) ? new Refusal(error.status, said) : general
 }
+
+const isFirewall = ({ waf, json }: ApiError): boolean => waf || !json
+
+const isRefused = (status: number): boolean => status < 500 && !isTransient(status)
 
 const pauseOf = (error: Error): number => (error instanceof AccountParked ? error.delayMs : MINUTE_MS)
 

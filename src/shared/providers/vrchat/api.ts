@@ -1,14 +1,7 @@
 import type { z } from 'zod'
 import type { HttpAnswer } from '#shared/http.ts'
 import { readSuccess } from './answers.ts'
-import {
-  file,
-  files,
-  uploadStatus,
-  uploadUrl,
-  type FileType,
-  type VrchatFile,
-} from './files.ts'
+import { file, files, uploadStatus, uploadUrl, type FileType, type VrchatFile } from './files.ts'
 import type { Declared } from './session.ts'
 import { asked, type ApiRequest } from './wire.ts'
 
@@ -61,9 +54,17 @@ export const getFile = (api: ApiCall, fileId: string): Promise<VrchatFile> =>
 /** At most 100 at a time. vrchatapi/specification:openapi/components/paths/files.yaml@b7fff1a */
 export const getFiles = (
   api: ApiCall,
-  { tag, n = 60, offset = 0 }: { readonly tag?: string | undefined; readonly n?: number; readonly offset?: number },
+  {
+    tag,
+    n = 60,
+    offset = 0,
+  }: { readonly tag?: string | undefined; readonly n?: number; readonly offset?: number },
 ): Promise<VrchatFile[]> => {
-  const query = new URLSearchParams({ ...(tag !== undefined && { tag }), n: String(n), offset: String(offset) })
+  const query = new URLSearchParams({
+    ...(tag !== undefined && { tag }),
+    n: String(n),
+    offset: String(offset),
+  })
   return parsed(api, { method: 'GET', path: `/files?${query.toString()}` }, files)
 }
 

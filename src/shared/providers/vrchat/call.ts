@@ -1,6 +1,5 @@
 import pRetry from 'p-retry'
 import { NeedsPerson, Unreachable } from '#shared/errors.ts'
-import { failureOf, isTransient } from '#shared/http/failure.ts'
 import type { HttpAnswer } from '#shared/http.ts'
 import type { AccountAccess } from '../provider.ts'
 import { readError, refusalOf } from './answers.ts'
@@ -51,14 +50,7 @@ const sendOnce = async (
   { signal, ...request }: ApiRequest & { readonly cookie: string; readonly signal: AbortSignal },
 ): Promise<HttpAnswer> => {
   if (request.method !== 'GET') return wire.send(account, request, signal)
-  const { baseUrl } = settings.parse(account.settings)
-  const read = async (): Promise<HttpAnswer> => {
-    const answer = await wire.send(account, request, signal)
-    const failed = isTransient(answer.status) && readError(answer).status >= 500
-    if (failed) throw failureOf(answer, asked(baseUrl, request), readError(answer).message)
-    return answer
-  }
-  return pRetry(read, {
+  return pRetry(() => wire.send(account, request, signal), {
     retries: 2,
     minTimeout: timing.retryMs,
     maxRetryTime: MOST_RETRY_MS,
@@ -96,7 +88,11 @@ const keepNewCookies = async (
 ): Promise<void> => {
   const { baseUrl } = settings.parse(account.settings)
   const replaces = (name: string): boolean => {
-    const value = setCookies.find((line) => line.startsWith(`${name}=`))?.slice(name.length + 1).split(';')[0] ?? ''
+    const value =
+      setCookies
+        .find((line) => line.startsWith(`${name}=`))
+        ?.slice(name.length + 1)
+        .split(';')[0] ?? ''
     return value !== '' && value !== cookieValue(used.jar, baseUrl, name)
   }
   if (['auth', 'twoFactorAuth'].some(replaces)) await logins.absorb(account, used, { setCookies, signal })

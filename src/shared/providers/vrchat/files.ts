@@ -76,7 +76,8 @@ export const versionOf = (of: VrchatFile, number: number): FileVersion | undefin
   realVersions(of).find(({ version }) => version === number)
 
 /** The highest number ever seen in the list; numbers only grow. */
-export const highestNumber = (of: VrchatFile): number => Math.max(0, ...of.versions.map(({ version }) => version))
+export const highestNumber = (of: VrchatFile): number =>
+  Math.max(0, ...of.versions.map(({ version }) => version))
 
 /** Whether a version was declared with these very values. */
 export const declaredAs = (version: FileVersion, values: Declared): boolean =>

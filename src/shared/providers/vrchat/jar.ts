@@ -47,7 +47,9 @@ export const withSetCookies = (jar: Jar, url: string, setCookies: readonly strin
 /** What a new login may keep: with this cookie VRChat does not ask for the second factor again. */
 export const secondFactorOnly = (jar: Jar | undefined, url: string): Jar => {
   const cookie = jar === undefined ? undefined : cookieValue(jar, url, 'twoFactorAuth')
-  return cookie === undefined ? emptyJar() : withSetCookies(emptyJar(), url, [`twoFactorAuth=${cookie}; Path=/`])
+  return cookie === undefined
+    ? emptyJar()
+    : withSetCookies(emptyJar(), url, [`twoFactorAuth=${cookie}; Path=/`])
 }
 
 /** A jar from what a person copied out of a browser: the bare value, or `auth=…; twoFactorAuth=…`. */

@@ -23,9 +23,12 @@ export const SIGNATURE_MIME = 'application/x-rsync-signature'
 
 // eslint-disable-next-line no-control-regex -- control characters are what this refuses
 const PRINTABLE = /^[^\u0000-\u001f\u007f]*$/
-const text = (most: number): z.ZodString => z.string().max(most).regex(PRINTABLE, 'has control characters in it')
+const text = (most: number): z.ZodString =>
+  z.string().max(most).regex(PRINTABLE, 'has control characters in it')
 
-const baseUrl = z.url({ protocol: /^https?$/, error: 'must be an http(s) URL' }).transform((url) => url.replace(/\/+$/, ''))
+const baseUrl = z
+  .url({ protocol: /^https?$/, error: 'must be an http(s) URL' })
+  .transform((url) => url.replace(/\/+$/, ''))
 
 // VRChat refuses software that does not say whom to ask, and this address in particular: protocol page 2.3.
 const contact = text(200)
@@ -47,17 +50,29 @@ const credentialShape = {
     .max(4000)
     .regex(/^[\x21-\x7e ]+$/, 'must be the value of the auth cookie, or `auth=…; twoFactorAuth=…`')
     .optional(),
-  apiKey: z.string().max(200).regex(/^[\w-]+$/).optional(),
+  apiKey: z
+    .string()
+    .max(200)
+    .regex(/^[\w-]+$/)
+    .optional(),
 }
 
 const settingShape = {
   baseUrl: baseUrl.default('https://api.vrchat.cloud/api/1'),
   contact,
   onForeign: z.enum(['wait', 'delete', 'fail']).default('wait'),
-  foreignWaitMs: z.int().min(0).max(168 * HOUR).default(HOUR),
+  foreignWaitMs: z
+    .int()
+    .min(0)
+    .max(168 * HOUR)
+    .default(HOUR),
   etagCheck: z.enum(['strict', 'opaque']).default('strict'),
   // S3 refuses smaller parts but for the last; only other servers with this API may take less.
-  minPartSize: z.int().min(1).max(100 * MIB).default(5 * MIB),
+  minPartSize: z
+    .int()
+    .min(1)
+    .max(100 * MIB)
+    .default(5 * MIB),
 }
 
 const acknowledged = z.literal(true, {
@@ -72,7 +87,8 @@ export const accountRequest = z.strictObject({ ...credentialShape, ...settingSha
 
 export const fileId = z
   .string()
-  .regex(/^file_[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i, 'must look like file_<uuid>')
+  .toLowerCase()
+  .regex(/^file_[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/, 'must look like file_<uuid>')
 
 const destination = z
   .strictObject({
@@ -103,7 +119,7 @@ export const uploadRequest = z.strictObject({
   newFile: z.boolean().default(false),
   onUnchanged: z.enum(['skip', 'upload']).default('skip'),
   partSize: z.int().min(1).optional(),
-  verify: z.enum(['remote', 'download']).default('remote'),
+  verify: z.literal('download').optional(),
 })
 
 export type Credentials = z.infer<typeof credentials>

@@ -39,8 +39,6 @@ export const session = z.object({
   mimeType: z.string(),
   file: descriptor,
   signature: descriptor,
-  /** MD5s in base64, for the Content-MD5 header of a simple upload. */
-  declared,
   /** A File that may have been made by a request whose answer was lost, and that nobody can tell apart. */
   possibleOrphan: orphan.optional(),
 })

@@ -26,7 +26,8 @@ export interface SignIn {
 const userOrDemand = z.object({ requiresTwoFactorAuth: z.array(z.string()).optional() })
 const verified = z.object({ verified: z.boolean().default(false) })
 
-const send = (on: SignIn, request: WireRequest): Promise<HttpAnswer> => on.wire.send(on.account, request, on.signal)
+const send = (on: SignIn, request: WireRequest): Promise<HttpAnswer> =>
+  on.wire.send(on.account, request, on.signal)
 
 /**
  * One Basic login, which costs a server-side session: never in a loop. Both halves are percent-encoded.
@@ -47,7 +48,9 @@ export const passwordLogin = async (on: SignIn, credentials: Credentials, kept: 
   if (answer.status >= 300) throw refusalOf(answer, asked(on.baseUrl, request))
   const { requiresTwoFactorAuth: methods } = readSuccess(answer, asked(on.baseUrl, request), userOrDemand)
   const jar = withSetCookies(kept, on.baseUrl, answer.setCookies)
-  return methods === undefined || methods.length === 0 ? { kind: 'in', jar } : { kind: 'challenge', jar, methods }
+  return methods === undefined || methods.length === 0
+    ? { kind: 'in', jar }
+    : { kind: 'challenge', jar, methods }
 }
 
 /**
@@ -59,7 +62,7 @@ export const verifyCode = async (
   on: SignIn,
   jar: Jar,
   { method, code }: { readonly method: string; readonly code: string },
-): Promise<{ kind: 'verified'; jar: Jar } | { kind: 'refused' | 'gone' }> => {
+): Promise<{ kind: 'verified'; jar: Jar } | { kind: 'refused' } | { kind: 'gone' }> => {
   const request = {
     method: 'POST' as const,
     path: `/auth/twofactorauth/${PATHS[method] ?? method.toLowerCase()}/verify`,
@@ -92,6 +95,7 @@ export const totpCode = (secret: string, timestamp: number): { code: string; lef
   const totp = secret.startsWith('otpauth:')
     ? URI.parse(secret)
     : new TOTP({ secret: secret.replace(/[\s=-]/g, '').toUpperCase() })
-  if (!(totp instanceof TOTP)) throw new NeedsPerson('needs-2fa', 'the stored TOTP secret is for counted codes')
+  if (!(totp instanceof TOTP))
+    throw new NeedsPerson('needs-2fa', 'the stored TOTP secret is for counted codes')
   return { code: totp.generate({ timestamp }), leftMs: totp.remaining({ timestamp }) }
 }

@@ -1,5 +1,7 @@
+import { AccountParked, Unreachable } from '#shared/errors.ts'
 import type { Http, HttpAnswer, HttpRequest } from '#shared/http.ts'
 import type { AccountAccess } from '../provider.ts'
+import { refusalOf } from './answers.ts'
 import { settings } from './request.ts'
 
 export interface ApiRequest {
@@ -20,6 +22,10 @@ export interface WireRequest extends ApiRequest {
 
 /** One request of one account, within its governor's limits, with what every request carries. */
 export interface Wire {
+  /**
+   * Answers success, redirect and refusal alike; throws `Unreachable` and `AccountParked`, and does so
+   * inside the governor's call, which opens circuits and parks by what it sees thrown.
+   */
   readonly send: (account: AccountAccess, request: WireRequest, signal: AbortSignal) => Promise<HttpAnswer>
   /** How far the account's server is ahead of this host's clock; undefined before its first answer. */
   readonly serverAhead: (account: AccountAccess) => number | undefined
@@ -39,11 +45,20 @@ export const createWire = ({ http, version, apiMs, now }: WireDeps): Wire => {
       const { baseUrl, contact } = settings.parse(account.settings)
       // The one thing VRChat asks of every client: vrchatapi/vrchatapi-javascript (protocol page 2.3).
       const agent = `stevedore/${version} ${contact}`
-      const sending = { ...asked(baseUrl, request), ...carried(request, agent), totalMs: request.totalMs ?? apiMs }
-      const answer = await account.governor.call(signal, (signal) => http.send(sending, signal))
-      const date = Date.parse(answer.header('date') ?? '')
-      if (!Number.isNaN(date)) ahead.set(baseUrl, date - now())
-      return answer.status < 400 ? answer : { ...answer, text: blank(answer.text, secretsOf(request)) }
+      const place = asked(baseUrl, request)
+      // A download takes as long as it takes; the stall watchdog stays with it.
+      const limit = request.stream === true ? {} : { totalMs: request.totalMs ?? apiMs }
+      const sending = { ...place, ...carried(request, agent), ...limit }
+      return account.governor.call(signal, async (signal) => {
+        const answer = await http.send(sending, signal)
+        const date = Date.parse(answer.header('date') ?? '')
+        if (!Number.isNaN(date)) ahead.set(baseUrl, date - now())
+        if (answer.status < 400) return answer
+        const safe = { ...answer, text: blank(answer.text, secretsOf(request)) }
+        const refusal = refusalOf(safe, place)
+        if (refusal instanceof Unreachable || refusal instanceof AccountParked) throw refusal
+        return safe
+      })
     },
     serverAhead: (account) => ahead.get(settings.parse(account.settings).baseUrl),
   }
@@ -77,4 +92,3 @@ const secretsOf = ({ cookie = '', authorization = '', secrets = [] }: WireReques
 // Shorter ones would blank half of every message, and are no secrets worth the name.
 const blank = (text: string, secrets: readonly string[]): string =>
   secrets.filter((secret) => secret.length >= 4).reduce((rest, secret) => rest.replaceAll(secret, '…'), text)
-

@@ -1,0 +1,124 @@
+import { FatalError, NeedsPerson } from '#shared/errors.ts'
+import type { Challenge, LoginResult } from '../provider.ts'
+import { pause } from './deps.ts'
+import { cookieValue, fingerprint, importedJar, secondFactorOnly, type Jar, type StoredLogin } from './jar.ts'
+import type { Credentials } from './request.ts'
+import { isSignedIn, passwordLogin, totpCode, verifyCode, type SignIn } from './sign-in.ts'
+
+/** One login under way, holding the account's login lock. */
+export interface Attempt extends SignIn {
+  readonly stored: StoredLogin
+  readonly credentials: Credentials
+  readonly now: () => number
+}
+
+export const save = ({ account }: Attempt, login: StoredLogin): Promise<void> =>
+  account.login.save(JSON.stringify(login))
+
+const signedIn = async (attempt: Attempt, jar: Jar): Promise<Jar> => {
+  await save(attempt, { v: 1, jar, imported: attempt.stored.imported })
+  return jar
+}
+
+export const sameLogin = ({ baseUrl }: Attempt, a: Jar, b: Jar): boolean =>
+  cookieValue(a, baseUrl, 'auth') === cookieValue(b, baseUrl, 'auth')
+
+/** Without a person: imported cookie, half-made login, password; in this order, as each costs more. */
+export const logInAgain = async (attempt: Attempt): Promise<Jar> => {
+  const imported = await tryImported(attempt)
+  if (imported !== undefined) return imported
+  const { pending } = attempt.stored
+  if (pending !== undefined) {
+    const answered = await answerByItself(attempt, pending)
+    if (answered.kind === 'needs-code') throw needsCode(pending.methods)
+    if (answered.kind === 'verified') return signedIn(attempt, answered.jar)
+  }
+  const result = await logInWithPassword(attempt)
+  if (typeof result !== 'string') throw needsCode(result.methods)
+  return result
+}
+
+const needsCode = (methods: readonly string[]): NeedsPerson =>
+  new NeedsPerson('needs-2fa', `VRChat asks for a code (${methods.join(', ')})`)
+
+/** As a person asked for it: a new code is sent, but a login that still works is left alone. */
+export const logInNow = async (attempt: Attempt): Promise<LoginResult> => {
+  if ((await tryImported(attempt)) !== undefined) return { kind: 'ok' }
+  const { jar } = attempt.stored
+  if (jar !== undefined && (await isSignedIn(attempt, jar))) return { kind: 'ok' }
+  const result = await logInWithPassword(attempt)
+  return typeof result === 'string' ? { kind: 'ok' } : { kind: 'challenge', methods: result.methods }
+}
+
+const tryImported = async (attempt: Attempt): Promise<Jar | undefined> => {
+  const { authCookie } = attempt.credentials
+  if (authCookie === undefined) return undefined
+  const imported = fingerprint(authCookie)
+  if (attempt.stored.imported === imported) return undefined
+  const jar = importedJar(authCookie, attempt.baseUrl)
+  const alive = await isSignedIn(attempt, jar)
+  await save(attempt, alive ? { v: 1, jar, imported } : { ...attempt.stored, imported })
+  return alive ? jar : undefined
+}
+
+const logInWithPassword = async (
+  attempt: Attempt,
+): Promise<Jar | { readonly methods: readonly string[] }> => {
+  const { account, baseUrl, stored } = attempt
+  if (attempt.credentials.username === undefined || attempt.credentials.password === undefined) {
+    throw new NeedsPerson('needs-login', 'the login has ended, and no user name and password are stored')
+  }
+  await account.login.spend()
+  const result = await passwordLogin(attempt, attempt.credentials, secondFactorOnly(stored.jar, baseUrl))
+  if (result.kind === 'in') return signedIn(attempt, result.jar)
+  // Kept apart from a real login, so that the code can be handed in by another process, or after a restart.
+  const pending = { jar: result.jar, methods: [...result.methods] }
+  await save(attempt, { ...stored, pending })
+  const answered = await answerByItself(attempt, pending)
+  return answered.kind === 'verified' ? signedIn(attempt, answered.jar) : { methods: result.methods }
+}
+
+type Answered =
+  | { readonly kind: 'verified'; readonly jar: Jar }
+  | { readonly kind: 'needs-code' }
+  | { readonly kind: 'gone' }
+
+/** Answers a demand for an authenticator's code from the stored secret; a refused code once more, when it is new. */
+const answerByItself = async (
+  attempt: Attempt,
+  { jar, methods }: { readonly jar: Jar; readonly methods: readonly string[] },
+): Promise<Answered> => {
+  const { totpSecret } = attempt.credentials
+  if (totpSecret === undefined || !methods.includes('totp')) return { kind: 'needs-code' }
+  for (let tries = 1; ; tries++) {
+    // VRChat judges the code by its own clock.
+    const ahead = attempt.wire.serverAhead(attempt.account) ?? 0
+    const { code, leftMs } = totpCode(totpSecret, attempt.now() + ahead)
+    const result = await verifyCode(attempt, jar, { method: 'totp', code })
+    if (result.kind !== 'refused') return result
+    if (tries === 2) return { kind: 'needs-code' }
+    await pause(leftMs + 500, attempt.signal)
+  }
+}
+
+export const answerCode = async (attempt: Attempt, { method, code }: Challenge): Promise<LoginResult> => {
+  const { pending } = attempt.stored
+  if (pending === undefined) {
+    throw new FatalError('bad-request', 'no login of this account waits for a code: log in first')
+  }
+  const known = ['totp', 'otp', 'emailOtp'].find((name) => name.toLowerCase() === method.toLowerCase())
+  if (known === undefined) {
+    throw new FatalError(
+      'bad-request',
+      `the method is one of ${pending.methods.join(', ')}; otp is a recovery code`,
+    )
+  }
+  const result = await verifyCode(attempt, pending.jar, { method: known, code: code.replace(/\s/g, '') })
+  if (result.kind === 'refused') throw new FatalError('bad-request', 'VRChat refused the code')
+  if (result.kind === 'gone') {
+    await save(attempt, { ...attempt.stored, pending: undefined })
+    throw new FatalError('bad-request', 'the login that waited for this code has ended: log in again')
+  }
+  await signedIn(attempt, result.jar)
+  return { kind: 'ok' }
+}

@@ -1,0 +1,113 @@
+import type { Redis } from 'ioredis'
+import { z } from 'zod'
+import type { ErrorClass } from '../errors.ts'
+import type { Keys } from '../keys.ts'
+import { redact } from '../secrets.ts'
+import type { LedgerEntry } from './ledger.ts'
+import type { RunScript } from './scripts.ts'
+import type { UploadRecord } from './upload.ts'
+
+/** What a step may change. State, indexes, owners and counters follow from it inside the script. */
+export type Patch = Partial<
+  Pick<
+    UploadRecord,
+    | 'state'
+    | 'epoch'
+    | 'size'
+    | 'blob'
+    | 'partsTotal'
+    | 'fingerprint'
+    | 'hashes'
+    | 'session'
+    | 'draft'
+    | 'plan'
+    | 'version'
+    | 'error'
+    | 'failure'
+    | 'restarts'
+    | 'note'
+    | 'confirmSince'
+    | 'cleanupSince'
+  >
+>
+
+interface Also {
+  readonly remove?: readonly (keyof Patch)[]
+  readonly ledger?: LedgerEntry
+}
+
+/** Someone else changed the record first: read it again, nothing was written. */
+export class Stale extends Error {
+  override name = 'Stale'
+}
+
+interface Deps {
+  readonly redis: Redis
+  readonly keys: Keys
+  readonly run: RunScript
+  /** Ledger entries kept per destination. */
+  readonly retainVersions: number
+}
+
+/** Changing a record that is being worked on; refused when epoch or rev is not what the caller read. */
+export function createChanges({ redis, keys, run, retainVersions }: Deps) {
+  return {
+    /** Changes the record, its indexes and its ledger together. Throws `Stale` when it moved on meanwhile. */
+    transition: async (record: UploadRecord, patch: Patch, also: Also = {}): Promise<UploadRecord> => {
+      const ledger = also.ledger === undefined ? '' : JSON.stringify(also.ledger)
+      const at = [record.id, record.epoch, record.rev] as const
+      const answer = await run('transition', ...at, fieldsOf(patch, also), ledger, retainVersions)
+      const next = { ...record, ...patch, rev: newRev(answer, record) }
+      for (const name of also.remove ?? []) delete next[name]
+      return next
+    },
+
+    /** Saves a draft and makes the remote id the upload's destination. `taken`: someone else owns it now. */
+    bind: async (
+      record: UploadRecord,
+      draft: unknown,
+      bound: { readonly key: string; readonly remoteId: string },
+    ): Promise<UploadRecord | 'taken'> => {
+      const at = [record.id, record.epoch, record.rev] as const
+      const to = [bound.key, bound.remoteId, record.binding] as const
+      const moveWaiters = record.binding !== '' && record.fresh === '' ? '1' : ''
+      const answer = await run('bind', ...at, JSON.stringify(draft), ...to, moveWaiters)
+      if (outcome.parse(answer)[0] === 'taken') return 'taken'
+      return { ...record, draft, destination: bound.key, rev: newRev(answer, record) }
+    },
+
+    /** Notes why the upload must fail, or start over; the first reason stands. */
+    blame: async (
+      { id, epoch }: { readonly id: string; readonly epoch: number },
+      what: 'failure' | 'restart',
+      reason: { readonly class: ErrorClass; readonly message: string },
+    ): Promise<void> => {
+      const noted = { class: reason.class, message: redact(reason.message), at: Date.now() }
+      await run('blame', id, epoch, what, JSON.stringify(noted))
+    },
+
+    /** Says what a running upload waits for; `undefined` when it goes on. */
+    waitingFor: async (id: string, reason: string | undefined): Promise<void> => {
+      if (reason === undefined) await redis.hdel(keys.upload(id), 'waitingFor')
+      else await redis.hset(keys.upload(id), 'waitingFor', redact(reason))
+    },
+  }
+}
+
+const outcome = z.tuple([z.string()]).rest(z.unknown())
+
+function newRev(answer: unknown, record: UploadRecord): number {
+  const [kind, rev] = outcome.parse(answer)
+  if (kind === 'ok') return Number(rev)
+  throw new Stale(`Upload ${record.id} (epoch ${record.epoch}, rev ${record.rev}) was changed by someone else`)
+}
+
+const fieldsOf = (patch: Patch, { remove = [] }: Also): string =>
+  JSON.stringify({
+    ...Object.fromEntries(Object.entries(patch).map(([name, value]) => [name, asField(value)])),
+    // To the script, false means: remove the field.
+    ...Object.fromEntries(remove.map((name) => [name, false])),
+  })
+
+const asField = (value: unknown): string =>
+  typeof value === 'string' || typeof value === 'number' ? String(value) : JSON.stringify(value)

@@ -1,0 +1,118 @@
+import type { Redis } from 'ioredis'
+import { z } from 'zod'
+import type { Keys } from '../keys.ts'
+import type { Plan } from '../providers/provider.ts'
+import type { RunScript } from './scripts.ts'
+import { parseUpload, RECORD_VERSION } from './upload.ts'
+import type { UploadRecord } from './upload.ts'
+
+/** What a new upload's record begins with. Times in ms since 1970. */
+export interface NewUpload {
+  readonly id: string
+  readonly provider: string
+  readonly account: string
+  readonly request: Record<string, unknown>
+  readonly plan: Plan
+  readonly source: string
+  readonly fileName: string
+  readonly destination: { readonly key: string; readonly binding?: string; readonly fresh?: true }
+  readonly size: number
+  readonly priority: number
+  readonly verify: 'none' | 'download'
+  readonly deadline: number
+}
+
+export interface Idempotency {
+  readonly key: string
+  readonly bodyHash: string
+  readonly ttlMs: number
+}
+
+export type Accepted =
+  | { readonly kind: 'accepted' | 'repeated' | 'conflict'; readonly id: string }
+  | { readonly kind: 'no-account' }
+
+const kindAndDetail = <const Kinds extends readonly [string, ...string[]]>(kinds: Kinds) =>
+  z.tuple([z.enum(kinds)]).rest(z.string())
+const acceptAnswer = kindAndDetail(['accepted', 'repeated', 'conflict', 'no-account'])
+const wantAnswer = kindAndDetail(['ok', 'missing', 'ended', 'not-ended'])
+const beginAnswer = z.tuple([z.number(), z.array(z.string())])
+
+/** The queue's side of an upload: taken in, let run, picked up, called off, tried again, forgotten. */
+export function createCommands({ redis, keys, run }: { redis: Redis; keys: Keys; run: RunScript }) {
+  return {
+    /** Takes an upload into the queue, or answers what an earlier request with the same key made. */
+    accept: async (upload: NewUpload, idempotency?: Idempotency): Promise<Accepted> => {
+      const { key, bodyHash, ttlMs } = idempotency ?? { key: '', bodyHash: '', ttlMs: 0 }
+      const lookUp = upload.destination.fresh === true ? '' : (upload.destination.binding ?? '')
+      const answer = await run('accept', upload.id, newRecord(upload), lookUp, key, bodyHash, ttlMs)
+      const [kind, id = upload.id] = acceptAnswer.parse(answer)
+      return kind === 'no-account' ? { kind } : { kind, id }
+    },
+
+    /** Lets up to `most` waiting uploads run: what they need to get a job. */
+    dispatch: async (most: number): Promise<{ id: string; run: number; fileName: string }[]> => {
+      const flat = z.array(z.string()).parse(await run('dispatch', most, RECORD_VERSION))
+      return flat.flatMap((id, index) =>
+        index % 3 === 0 ? [{ id, run: Number(flat[index + 1]), fileName: flat[index + 2] ?? id }] : [],
+      )
+    },
+
+    /** Marks the job as in this process's hands, and answers how many processes died with it in theirs. */
+    begin: async (id: string, jobId: string, instance: string): Promise<Begun> => {
+      const [crashes, flat] = beginAnswer.parse(await run('begin', id, jobId, instance))
+      return { crashes, record: flat.length === 0 ? undefined : parseUpload(unflatten(flat)) }
+    },
+
+    /** The job is in nobody's hands any more. */
+    done: async (id: string, jobId: string): Promise<void> => {
+      await redis.hdel(keys.runs(id), jobId)
+    },
+
+    /** What a person wants. The last accepted command wins. */
+    want: async (id: string, what: 'cancel' | 'retry') => {
+      const [kind, state] = wantAnswer.parse(await run('want', id, what))
+      return { kind, state }
+    },
+
+    /** Forgets an ended upload. The ledger stays. */
+    remove: async (id: string): Promise<void> => {
+      await run('remove', id)
+    },
+  }
+}
+
+interface Begun {
+  readonly crashes: number
+  readonly record: UploadRecord | undefined
+}
+
+function unflatten(flat: readonly string[]): Record<string, string> {
+  const record: Record<string, string> = {}
+  for (let index = 0; index + 1 < flat.length; index += 2) record[flat[index] ?? ''] = flat[index + 1] ?? ''
+  return record
+}
+
+const newRecord = (upload: NewUpload): string =>
+  JSON.stringify({
+    v: String(RECORD_VERSION),
+    id: upload.id,
+    provider: upload.provider,
+    account: upload.account,
+    desired: 'run',
+    epoch: '1',
+    priority: String(upload.priority),
+    source: upload.source,
+    fileName: upload.fileName,
+    request: JSON.stringify(upload.request),
+    plan: JSON.stringify(upload.plan),
+    destination: upload.destination.key,
+    binding: upload.destination.binding ?? '',
+    fresh: upload.destination.fresh === true ? '1' : '',
+    size: String(upload.size),
+    verify: upload.verify,
+    deadline: String(upload.deadline),
+    bytesSent: '0',
+    bytesResent: '0',
+    partsDone: '0',
+  })

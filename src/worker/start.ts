@@ -1,0 +1,127 @@
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Worker } from 'bullmq'
+import type { Redis } from 'ioredis'
+import type { Logger } from 'pino'
+import type { Boot } from '#shared/boot.ts'
+import type { Config } from '#shared/config.ts'
+import { NeedsPerson } from '#shared/errors.ts'
+import { createHasher } from '#shared/hashing/hasher.ts'
+import { PART_QUEUE, partJob, UPLOAD_QUEUE, uploadJob, uploadJobId } from '#shared/queues.ts'
+import { createFileSources } from '#shared/sources/file.ts'
+import { openStores } from '#shared/stores.ts'
+import type { Stores } from '#shared/stores.ts'
+import { createContents } from './contents.ts'
+import { startDispatch } from './dispatch.ts'
+import { createPart } from './part.ts'
+import { startReconcile } from './reconcile.ts'
+import { runQueue, SHUTDOWN } from './run.ts'
+import { createStops } from './stops.ts'
+import type { Stops } from './stops.ts'
+import { createOrchestrator } from './upload.ts'
+
+interface Options {
+  readonly config: Config
+  readonly boot: Boot
+  readonly log: Logger
+}
+
+/** Wires the worker process. Disposing it lets parts under way end, within the grace period. */
+export async function startWorker({ config, boot, log }: Options): Promise<AsyncDisposable> {
+  await using resources = new AsyncDisposableStack()
+  const { redis } = boot
+  const stores = resources.use(openStores({ redis, config, secrets: boot.secrets }))
+  const hasher = resources.use(createHasher({ threads: config.hashThreads, roots: config.sourceRoots }))
+  const sources = createFileSources(config.sourceRoots)
+  const contents = createContents({ sources, hasher, folder: join(config.dataDir, 'signatures') })
+  const stops = createStops({ redis, keys: stores.keys })
+
+  resources.use(
+    startReconcile({ ...stores, everyMs: config.reconcileMs, retainMs: config.retainUploadsMs, log }),
+  )
+  const workers = runQueues({ config, redis, log, stores, deps: { ...stores, contents, stops } })
+  resources.defer(async () => drain(workers, config.graceMs))
+  const dispatch = resources.use(startDispatch({ ...stores, log }))
+  resources.use(await listen(redis, { stores, stops, wake: dispatch.wake, log }))
+  return resources.move()
+}
+
+interface Running {
+  readonly config: Config
+  readonly redis: Redis
+  readonly log: Logger
+  readonly stores: Stores
+  readonly deps: Omit<Parameters<typeof createOrchestrator>[0] & Parameters<typeof createPart>[0], 'maxCrashes'>
+}
+
+function runQueues({ config, redis, log, stores, deps }: Running): Worker[] {
+  const { prefix, lockMs, stalledMs, maxCrashes } = config
+  const onPutOff = async ({ upload }: { upload: string }, reason: Error): Promise<void> => {
+    await stores.uploads.waitingFor(upload, reason.message)
+    if (reason instanceof NeedsPerson) await callPerson(stores, upload, reason)
+  }
+  const common = { redis, prefix, lockMs, stalledMs, log, onPutOff }
+  return [
+    runQueue(createOrchestrator({ ...deps, maxCrashes }), {
+      ...common,
+      name: UPLOAD_QUEUE,
+      concurrency: config.uploadsAtOnce,
+      schema: uploadJob,
+    }),
+    runQueue(createPart({ ...deps, maxCrashes }), {
+      ...common,
+      name: PART_QUEUE,
+      concurrency: config.partsAtOnce,
+      schema: partJob,
+    }),
+  ]
+}
+
+/** The account says that it needs a person, until one has acted. */
+async function callPerson({ uploads, accounts }: Stores, upload: string, reason: NeedsPerson): Promise<void> {
+  const record = await uploads.read(upload)
+  const account = record && (await accounts.read(record.account))
+  if (account?.state !== 'ready') return
+  await accounts.setState(account.id, reason.state, { reason: reason.message })
+}
+
+/** Closed all at once: in turn, the last would go on taking jobs meanwhile. */
+async function drain(workers: readonly Worker[], graceMs: number): Promise<void> {
+  const closing = Promise.all(workers.map((worker) => worker.close()))
+  const grace = new AbortController()
+  await Promise.race([closing, sleep(graceMs, undefined, { signal: grace.signal }).catch(() => undefined)])
+  grace.abort()
+  for (const worker of workers) worker.cancelAllJobs(SHUTDOWN)
+  await closing
+}
+
+interface Listening {
+  readonly stores: Stores
+  readonly stops: Stops
+  readonly wake: () => void
+  readonly log: Logger
+}
+
+/** Hears of new uploads and of cancels. Both are also found without: this only makes them quick. */
+async function listen(redis: Redis, { stores, stops, wake, log }: Listening): Promise<AsyncDisposable> {
+  const { keys } = stores
+  const subscriber = redis.duplicate()
+  subscriber.on('error', (error: Error) => log.debug(error.message))
+  subscriber.on('message', (channel: string, message: string) => {
+    if (channel === keys.wake) return wake()
+    const { upload, scope } = stops.heard(message)
+    if (scope === 'parts') return
+    rouse(stores, upload).catch((error: unknown) => log.warn({ err: error, upload }, 'could not rouse'))
+  })
+  await subscriber.subscribe(keys.wake, keys.cancel)
+  return { [Symbol.asyncDispose]: async () => subscriber.disconnect() }
+}
+
+/** Has a cancelled upload's job run now, whatever it waits for. */
+async function rouse({ uploads, queues }: Stores, upload: string): Promise<void> {
+  const record = await uploads.read(upload)
+  if (record === undefined) return
+  const job = await queues.uploads.getJob(uploadJobId(upload, record.run))
+  await job?.removeUnprocessedChildren()
+  if (await job?.isDelayed()) await job?.promote()
+}
