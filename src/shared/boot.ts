@@ -39,7 +39,12 @@ export async function boot(
     configured: config.secretKey,
   })
   const owned = resources.move()
-  return { redisUrl, redis, secrets: createSecrets(key), [Symbol.asyncDispose]: async () => owned.disposeAsync() }
+  return {
+    redisUrl,
+    redis,
+    secrets: createSecrets(key),
+    [Symbol.asyncDispose]: async () => owned.disposeAsync(),
+  }
 }
 
 async function join(config: Config, resources: AsyncDisposableStack): Promise<string> {

@@ -81,7 +81,18 @@ export interface PresentedToken {
 
 /** Whether the token was registered. Only its hash is compared, so how long that takes tells nothing. */
 export async function isToken(redis: Redis, { prefix, token }: PresentedToken): Promise<boolean> {
-  return (await redis.sismember(tokensKey(prefix), hashOf(token))) === 1
+  return isTokenHash(redis, { prefix, hash: tokenHash(token) })
+}
+
+/** Names a token without giving it away. */
+export const tokenHash = (token: string): string => hashOf(token)
+
+/** Whether the token with this hash is registered. */
+export async function isTokenHash(
+  redis: Redis,
+  { prefix, hash }: { readonly prefix: string; readonly hash: string },
+): Promise<boolean> {
+  return (await redis.sismember(tokensKey(prefix), hash)) === 1
 }
 
 function tokensKey(prefix: string): string {

@@ -16,6 +16,7 @@ export const createKeys = (prefix: string) => ({
   ended: `${prefix}:ended`,
   destination: (key: string) => `${prefix}:destination:${key}`,
   destinationQueue: (key: string) => `${prefix}:destination:${key}:queue`,
+  idempotency: (key: string) => `${prefix}:idempotency:${key}`,
   binding: (name: string) => `${prefix}:binding:${name}`,
   versions: (account: string, destination: string) => `${prefix}:versions:${account}:${destination}`,
   account: (id: string) => `${prefix}:account:${id}`,

@@ -2,14 +2,15 @@ import { randomUUID } from 'node:crypto'
 import { hostname } from 'node:os'
 import type { Redis } from 'ioredis'
 import { createAccess } from './accounts/access.ts'
-import { createAccounts } from './accounts/records.ts'
+import { createAccounts } from './accounts/accounts.ts'
 import type { Config } from './config.ts'
 import { createGovernors } from './governor/governor.ts'
 import { createLeases } from './governor/leases.ts'
 import { createTurns } from './governor/turns.ts'
 import { createKeys } from './keys.ts'
-import { createProviders } from './providers/index.ts'
+import { createProviderList, createProviders } from './providers/index.ts'
 import { openQueues } from './queues.ts'
+import { createOverview } from './records/overview.ts'
 import { createParts } from './records/parts.ts'
 import { createScripts } from './records/scripts.ts'
 import { createUploads } from './records/uploads.ts'
@@ -18,10 +19,7 @@ import type { Secrets } from './secrets.ts'
 interface Deps {
   /** Shared by everything here. The caller closes it, last of all. */
   readonly redis: Redis
-  readonly config: Pick<
-    Config,
-    'foreignWaitMs' | 'lockMs' | 'loginBudgetMs' | 'prefix' | 'retainVersions'
-  >
+  readonly config: Pick<Config, 'foreignWaitMs' | 'lockMs' | 'loginBudgetMs' | 'prefix' | 'retainVersions'>
   readonly secrets: Secrets
 }
 
@@ -34,6 +32,7 @@ export function openStores({ redis, config, secrets }: Deps) {
   const governors = createGovernors({ run, leases, turns: createTurns(), instance })
   const accounts = createAccounts({ redis, keys, run, secrets })
   const queues = openQueues({ redis, prefix: config.prefix })
+  const providerList = createProviderList()
 
   return {
     redis,
@@ -45,8 +44,11 @@ export function openStores({ redis, config, secrets }: Deps) {
     queues,
     access: createAccess({ redis, keys, accounts, governors, loginBudgetMs: config.loginBudgetMs }),
     uploads: createUploads({ redis, keys, run, retainVersions: config.retainVersions }),
+    overview: createOverview({ redis, keys }),
     parts: createParts({ redis, keys, run }),
-    providers: createProviders(),
+    providers: createProviders(providerList),
+    /** The same, one by one. */
+    providerList,
 
     [Symbol.asyncDispose]: async (): Promise<void> => {
       leases[Symbol.dispose]()

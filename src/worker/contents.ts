@@ -1,4 +1,4 @@
-import { mkdir, rm, stat } from 'node:fs/promises'
+import { rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Hasher } from '#shared/hashing/hasher.ts'
 import type { Blob, Hashes, Slice } from '#shared/providers/provider.ts'
@@ -20,65 +20,75 @@ interface Deps {
 }
 
 /** The bytes of an upload: its source, and the signature made of it. */
-export function createContents({ sources, hasher, folder }: Deps) {
-  const signaturePath = (record: UploadRecord): string => join(folder, `${record.id}-${record.epoch}.sig`)
-
-  /** A machine that did not hash the file, or lost what it wrote, makes the stretch it needs anew. */
-  const signatureSlice = async (record: UploadRecord, range: Range, signal: AbortSignal): Promise<Slice> => {
-    const whole = signaturePath(record)
-    if ((await sizeOf(whole)) === record.hashes?.signature?.size) return sliceOwnFile(whole, range)
-    const piece = `${whole}.${range.offset}`
-    if ((await sizeOf(piece)) !== range.length) {
-      const { path } = parseSource(record.source)
-      await hasher.signatureSlice({ path, expected: fingerprintOf(record), range, to: piece }, signal)
-    }
-    return sliceOwnFile(piece, { offset: 0, length: range.length })
-  }
-
+export function createContents(deps: Deps) {
+  const { sources } = deps
   return {
     /** The source as it is now. Throws `FatalError` for one that can not be uploaded at all. */
     fingerprint: async (record: UploadRecord): Promise<Fingerprint> =>
       sources.fingerprint(parseSource(record.source).path),
 
     /** One pass over the source: all MD5s, and the signature if the plan wants it. */
-    hash: async (
-      record: UploadRecord,
-      signal: AbortSignal,
-    ): Promise<{ hashes: Hashes; digests: { source: readonly string[]; signature?: readonly string[] } }> => {
-      const { partSize, signaturePartSize } = record.plan
-      await mkdir(folder, { recursive: true, mode: 0o700 })
-      const { md5, parts, signature } = await hasher.hash(
-        {
-          path: parseSource(record.source).path,
-          expected: fingerprintOf(record),
-          partSize,
-          ...(signaturePartSize !== undefined && {
-            signature: { partSize: signaturePartSize, path: signaturePath(record) },
-          }),
-        },
-        signal,
-      )
-      if (signature === undefined) return { hashes: { md5 }, digests: { source: parts } }
-      return {
-        hashes: { md5, signature: { md5: signature.md5, size: signature.size } },
-        digests: { source: parts, signature: signature.parts },
-      }
-    },
+    hash: async (record: UploadRecord, signal: AbortSignal): Promise<Hashed> => hash(deps, record, signal),
 
     /** Bytes of one part. They come from the very source that was hashed, or the stream fails. */
     slice: async (record: UploadRecord, blob: Blob, range: Range, signal: AbortSignal): Promise<Slice> => {
-      if (blob.content === 'signature') return signatureSlice(record, range, signal)
+      if (blob.content === 'signature') return signatureSlice(deps, record, range, signal)
       return sources.slice(parseSource(record.source).path, fingerprintOf(record), range)
     },
 
     /** Drops what this machine kept for an upload that ended. */
     forget: async (record: UploadRecord): Promise<void> => {
-      await rm(signaturePath(record), { force: true })
+      await rm(signatureFolder(deps, record), { recursive: true, force: true })
     },
   }
 }
 
 export type Contents = ReturnType<typeof createContents>
+
+interface Hashed {
+  readonly hashes: Hashes
+  /** MD5s of the parts, lower-case hex in part order. */
+  readonly digests: { readonly source: readonly string[]; readonly signature?: readonly string[] }
+}
+
+const signatureFolder = ({ folder }: Deps, { id, epoch }: UploadRecord): string =>
+  join(folder, `${id}-${epoch}`)
+
+const signaturePath = (deps: Deps, record: UploadRecord): string =>
+  join(signatureFolder(deps, record), 'whole.sig')
+
+async function hash(deps: Deps, record: UploadRecord, signal: AbortSignal): Promise<Hashed> {
+  const { partSize, signaturePartSize } = record.plan
+  const source = { path: parseSource(record.source).path, expected: fingerprintOf(record), partSize }
+  if (signaturePartSize === undefined) {
+    const { md5, parts } = await deps.hasher.hash(source, signal)
+    return { hashes: { md5 }, digests: { source: parts } }
+  }
+  const wanted = { partSize: signaturePartSize, path: signaturePath(deps, record) }
+  const { md5, parts, signature } = await deps.hasher.hash({ ...source, signature: wanted }, signal)
+  if (signature === undefined) throw new Error('The hashing pass made no signature')
+  return {
+    hashes: { md5, signature: { md5: signature.md5, size: signature.size } },
+    digests: { source: parts, signature: signature.parts },
+  }
+}
+
+/** A machine that did not hash the file, or lost what it wrote, makes the stretch it needs anew. */
+async function signatureSlice(
+  deps: Deps,
+  record: UploadRecord,
+  range: Range,
+  signal: AbortSignal,
+): Promise<Slice> {
+  const whole = signaturePath(deps, record)
+  if ((await sizeOf(whole)) === record.hashes?.signature?.size) return sliceOwnFile(whole, range)
+  const piece = join(signatureFolder(deps, record), `from-${range.offset}.sig`)
+  if ((await sizeOf(piece)) !== range.length) {
+    const { path } = parseSource(record.source)
+    await deps.hasher.signatureSlice({ path, expected: fingerprintOf(record), range, to: piece }, signal)
+  }
+  return sliceOwnFile(piece, { offset: 0, length: range.length })
+}
 
 function fingerprintOf(record: UploadRecord): Fingerprint {
   if (record.fingerprint === undefined) throw new Error(`${record.id} was not fingerprinted yet`)

@@ -1,7 +1,7 @@
 import { Blamed, FatalError, messageOf, StartOver } from '#shared/errors.ts'
 import type { ErrorClass } from '#shared/errors.ts'
 import type { Access } from '#shared/accounts/access.ts'
-import type { Accounts } from '#shared/accounts/records.ts'
+import type { Accounts } from '#shared/accounts/accounts.ts'
 import type { Governors } from '#shared/governor/governor.ts'
 import { partCount, partRange } from '#shared/providers/cut.ts'
 import type { Providers } from '#shared/providers/index.ts'

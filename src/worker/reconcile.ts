@@ -41,7 +41,9 @@ export function startReconcile(deps: Deps): AsyncDisposable {
   const loop = async (): Promise<void> => {
     while (!stop.signal.aborted) {
       await tick().catch((error: unknown) => log.warn({ err: error }, 'reconciling failed; trying again'))
-      await sleep(everyMs * (0.9 + Math.random() / 5), undefined, { signal: stop.signal }).catch(() => undefined)
+      await sleep(everyMs * (0.9 + Math.random() / 5), undefined, { signal: stop.signal }).catch(
+        () => undefined,
+      )
     }
   }
   const looping = loop()

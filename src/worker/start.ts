@@ -51,7 +51,10 @@ interface Running {
   readonly redis: Redis
   readonly log: Logger
   readonly stores: Stores
-  readonly deps: Omit<Parameters<typeof createOrchestrator>[0] & Parameters<typeof createPart>[0], 'maxCrashes'>
+  readonly deps: Omit<
+    Parameters<typeof createOrchestrator>[0] & Parameters<typeof createPart>[0],
+    'maxCrashes'
+  >
 }
 
 function runQueues({ config, redis, log, stores, deps }: Running): Worker[] {

@@ -1,6 +1,6 @@
 import { FatalError, messageOf, StartOver } from '#shared/errors.ts'
 import type { ErrorClass } from '#shared/errors.ts'
-import type { Accounts } from '#shared/accounts/records.ts'
+import type { Accounts } from '#shared/accounts/accounts.ts'
 import type { Providers } from '#shared/providers/index.ts'
 import type { UploadJob } from '#shared/queues.ts'
 import { isEnded, isRunning } from '#shared/records/upload.ts'
@@ -124,7 +124,10 @@ async function explain(deps: Deps, record: UploadRecord, running: Running, error
 }
 
 /** `undefined` for what another attempt may cure. */
-function failureOf(error: unknown, { lastAttempt }: Running): { class: ErrorClass; message: string } | undefined {
+function failureOf(
+  error: unknown,
+  { lastAttempt }: Running,
+): { class: ErrorClass; message: string } | undefined {
   if (error instanceof FatalError) return error
   return lastAttempt ? { class: 'internal', message: messageOf(error) } : undefined
 }
@@ -132,7 +135,9 @@ function failureOf(error: unknown, { lastAttempt }: Running): { class: ErrorClas
 /** Failed uploads stand among the failed jobs. */
 function outcomeOf(record: UploadRecord): string {
   if (record.state === 'failed') {
-    throw new Settled(record.error === undefined ? 'failed' : `${record.error.class}: ${record.error.message}`)
+    throw new Settled(
+      record.error === undefined ? 'failed' : `${record.error.class}: ${record.error.message}`,
+    )
   }
   if (record.state === 'cancelled') throw new Settled('cancelled')
   return record.state

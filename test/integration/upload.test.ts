@@ -39,7 +39,9 @@ async function setup(options: FakeVrchatOptions = {}): Promise<Setup> {
 }
 
 async function sha256(path: string): Promise<string> {
-  return createHash('sha256').update(await readFile(path)).digest('hex')
+  return createHash('sha256')
+    .update(await readFile(path))
+    .digest('hex')
 }
 
 test.each([

@@ -96,7 +96,8 @@ const checkArguments = (
   const usage = `usage: stevedore ${[name, ...args].join(' ')}`
   if (missing !== undefined) throw new UsageError(`${missing.replace('…', '')} is missing; ${usage}`)
   if (given.length > args.length && args.at(-1)?.includes('…') !== true) {
-    throw new UsageError(`${JSON.stringify(given[args.length])} is one argument too many; ${usage}`)
+    // It is not repeated: it may be a secret that somebody thought belongs here.
+    throw new UsageError(`There are ${given.length} arguments, which is too many; ${usage}`)
   }
   if (given.includes('')) throw new UsageError(`An argument is empty; ${usage}`)
 }

@@ -29,7 +29,8 @@ export const createDigestThreads = (): DigestThreads => {
 }
 
 const startThread = (): Worker => {
-  const thread = new Worker(new URL('./digest-thread.ts', import.meta.url))
+  const thread = new Worker(new URL('./digest-thread.ts', import.meta.url), { execArgv: [] })
+  thread.unref()
   // Uncaught here, it ends the reading thread as well, and with it the pass: whoever waits hears of it.
   thread.on('error', (error) => {
     throw error

@@ -79,7 +79,8 @@ interface Lane<Job, Result> {
 }
 
 const startLane = <Job, Result>(script: URL): Lane<Job, Result> => {
-  const worker = new Worker(script)
+  // Options of the main thread, such as those of `node --eval`, can be wrong for this script.
+  const worker = new Worker(script, { execArgv: [] })
   let task = Promise.withResolvers<Result>()
   let ended = false
   const stop = (reason: unknown): Promise<unknown> => {

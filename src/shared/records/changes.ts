@@ -99,7 +99,9 @@ const outcome = z.tuple([z.string()]).rest(z.unknown())
 function newRev(answer: unknown, record: UploadRecord): number {
   const [kind, rev] = outcome.parse(answer)
   if (kind === 'ok') return Number(rev)
-  throw new Stale(`Upload ${record.id} (epoch ${record.epoch}, rev ${record.rev}) was changed by someone else`)
+  throw new Stale(
+    `Upload ${record.id} (epoch ${record.epoch}, rev ${record.rev}) was changed by someone else`,
+  )
 }
 
 const fieldsOf = (patch: Patch, { remove = [] }: Also): string =>

@@ -20,8 +20,22 @@ type Content = 'source' | 'signature'
 
 const receiptAnswer = z.tuple([z.enum(['ok', 'stale'])]).rest(z.number())
 
-/** Receipts and digests of parts. A receipt belongs to an epoch and never enters another. */
-export function createParts({ redis, keys, run }: { redis: Redis; keys: Keys; run: RunScript }) {
+interface Deps {
+  readonly redis: Redis
+  readonly keys: Keys
+  readonly run: RunScript
+}
+
+/** What is known of an upload's parts. A receipt belongs to an epoch and never enters another. */
+export const createParts = (deps: Deps) => ({
+  ...createReceipts(deps),
+  ...createSendings(deps),
+  ...createDigests(deps),
+})
+
+export type Parts = ReturnType<typeof createParts>
+
+function createReceipts({ redis, keys, run }: Deps) {
   return {
     receipt: async ({ upload, epoch, blob, number }: PartKey): Promise<SavedReceipt | undefined> => {
       const text = await redis.hget(keys.parts(upload, epoch), `${blob}/${number}`)
@@ -48,20 +62,16 @@ export function createParts({ redis, keys, run }: { redis: Redis; keys: Keys; ru
       total: number,
       receipt?: SavedReceipt,
     ): Promise<number | 'stale'> => {
-      const answer = await run(
-        'receipt',
-        upload,
-        epoch,
-        blob,
-        number,
-        receipt === undefined ? '' : JSON.stringify(receipt),
-        receipt?.bytes ?? 0,
-        total,
-      )
-      const [kind, next] = receiptAnswer.parse(answer)
-      return kind === 'stale' ? 'stale' : (next ?? 0)
+      const text = receipt === undefined ? '' : JSON.stringify(receipt)
+      const answer = await run('receipt', upload, epoch, blob, number, text, receipt?.bytes ?? 0, total)
+      const [kind, next = 0] = receiptAnswer.parse(answer)
+      return kind === 'stale' ? 'stale' : next
     },
+  }
+}
 
+function createSendings({ redis, keys }: Deps) {
+  return {
     /** Says where the chain of a blob goes on, once: at `next`. */
     openChain: async (record: UploadRecord, blob: string, next: number): Promise<void> => {
       await redis.hsetnx(keys.sending(record.id, record.epoch), `next/${blob}`, next)
@@ -75,7 +85,11 @@ export function createParts({ redis, keys, run }: { redis: Redis; keys: Keys; ru
     countResent: async (upload: string, bytes: number): Promise<void> => {
       await redis.hincrby(keys.upload(upload), 'bytesResent', bytes)
     },
+  }
+}
 
+function createDigests({ redis, keys }: Deps) {
+  return {
     /** Keeps the MD5 of every part of a content, lower-case hex in part order, in place of older ones. */
     saveDigests: async (
       upload: string,
@@ -95,5 +109,3 @@ export function createParts({ redis, keys, run }: { redis: Redis; keys: Keys; ru
       (await redis.hget(keys.digests(upload), `${content}/${number}`)) ?? undefined,
   }
 }
-
-export type Parts = ReturnType<typeof createParts>

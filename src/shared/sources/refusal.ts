@@ -8,10 +8,15 @@ const DESCRIPTORS_AGAIN_MS = 2_000
 export const refused = (path: string, what: string, cause?: unknown): FatalError =>
   new FatalError('source-refused', `${path} ${what}`, { cause })
 
-export const outsideRoots = (path: string, roots: readonly string[]): FatalError =>
-  refused(
-    path,
-    `is outside the source roots (${roots.join(', ')}), or a link leads it there: ` +
+/** A source that exists or not, but not where this service may read. */
+export class OutsideRoots extends FatalError {
+  override name = 'OutsideRoots'
+}
+
+export const outsideRoots = (path: string, roots: readonly string[]): OutsideRoots =>
+  new OutsideRoots(
+    'source-refused',
+    `${path} is outside the source roots (${roots.join(', ')}), or a link leads it there: ` +
       'move it under one of them, or add its folder to STEVEDORE_SOURCE_ROOTS',
   )
 

@@ -13,9 +13,7 @@ export function createCleanup(deps: StepDeps): Step {
   const { uploads, contents } = deps
   return async (given, context) => {
     const record =
-      given.cleanupSince === undefined
-        ? await uploads.transition(given, { cleanupSince: Date.now() })
-        : given
+      given.cleanupSince === undefined ? await uploads.transition(given, { cleanupSince: Date.now() }) : given
     await context.dropWaitingParts()
     if (await completeAfterAll(deps, record, context)) return 'next'
 

@@ -1,5 +1,12 @@
 import type { Access } from '#shared/accounts/access.ts'
-import type { AccountAccess, Provider, Session, StillOurs, UploadView, Version } from '#shared/providers/provider.ts'
+import type {
+  AccountAccess,
+  Provider,
+  Session,
+  StillOurs,
+  UploadView,
+  Version,
+} from '#shared/providers/provider.ts'
 import type { Queues } from '#shared/queues.ts'
 import type { Parts } from '#shared/records/parts.ts'
 import type { UploadRecord } from '#shared/records/upload.ts'

@@ -2,7 +2,7 @@ import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readFile, readdir, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { createInterface } from 'node:readline'
+import { type Interface, createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
@@ -64,9 +64,10 @@ test('starts at the same moment, in several processes, end with one server', asy
 })
 
 test('an owner killed at any moment of its start leaves at most one server, and the next start gets on', async () => {
-  for (let delayMs = 60; delayMs <= 260; delayMs += 10) {
+  for (let delayMs = 0; delayMs <= 120; delayMs += 6) {
     const dataDir = await ownDataDir()
     const owner = spawnOwner(dataDir.path)
+    await firstLine(owner)
     await sleep(delayMs)
     await kill(owner)
 
@@ -292,9 +293,19 @@ interface Owner {
 async function startOwner(dataDir: string): Promise<Owner> {
   await testServerBinary()
   const owner = spawnOwner(dataDir)
+  for await (const line of linesOf(owner)) {
+    if (line.startsWith('{')) return { process: owner, ...JSON.parse(line) }
+  }
+  throw new Error('The owner ended without a server')
+}
+
+async function firstLine(owner: ChildProcess): Promise<void> {
+  await once(linesOf(owner), 'line')
+}
+
+function linesOf(owner: ChildProcess): Interface {
   if (owner.stdout === null) throw new Error('The owner has no output')
-  for await (const line of createInterface(owner.stdout)) return { process: owner, ...JSON.parse(line) }
-  throw new Error('The owner ended without a word')
+  return createInterface(owner.stdout)
 }
 
 async function kill(child: ChildProcess): Promise<void> {

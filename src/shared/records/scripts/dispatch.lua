@@ -27,13 +27,19 @@ local function start(account, id)
   started[#started + 1] = redis.call('HGET', key, 'fileName')
 end
 
+-- Someone else than an upload may hold the destination for a moment, to remove what is there.
+local function is_free(destination, id)
+  local owner = redis.call('GET', owner_key(destination))
+  return not owner or owner == id
+end
+
 -- The first that really waits. One of another format version stays where it is, for who can read it.
 local function first_of(account)
   local waiting = P .. ':waiting:' .. account
   for _, id in ipairs(redis.call('ZRANGE', waiting, 0, 99)) do
-    local record = redis.call('HMGET', upload_key(id), 'state', 'v')
+    local record = redis.call('HMGET', upload_key(id), 'state', 'v', 'destination')
     if record[1] ~= 'queued' then redis.call('ZREM', waiting, id)
-    elseif record[2] == ARGV[3] then return id end
+    elseif record[2] == ARGV[3] and is_free(record[3], id) then return id end
   end
   return nil
 end

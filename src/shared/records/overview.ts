@@ -1,0 +1,99 @@
+import type { Redis } from 'ioredis'
+import { z } from 'zod'
+import type { Keys } from '../keys.ts'
+import type { Destination } from '../providers/provider.ts'
+import type { Idempotency } from './commands.ts'
+import { parseUpload, UnknownRecord } from './upload.ts'
+import type { UploadRecord } from './upload.ts'
+
+const flatRecord = z.record(z.string(), z.string())
+const binding = z.object({ key: z.string() })
+
+/** An upload that only another version of Stevedore can read. */
+export interface Unreadable {
+  readonly id: string
+  readonly unreadable: string
+}
+
+/** Reading uploads for people: nothing is left out, and every list is one round trip. */
+export function createOverview({ redis, keys }: { redis: Redis; keys: Keys }) {
+  return {
+    /** In the order asked for; only those that do not exist are left out. */
+    readEach: async (ids: readonly string[]): Promise<(UploadRecord | Unreadable)[]> => {
+      const pipeline = redis.pipeline()
+      for (const id of ids) pipeline.hgetall(keys.upload(id))
+      const answers = (await pipeline.exec()) ?? []
+      return answers.flatMap(([error, answer], index) => {
+        if (error !== null) throw error
+        const fields = flatRecord.parse(answer)
+        return Object.keys(fields).length === 0 ? [] : [readableOr(ids[index] ?? '', fields)]
+      })
+    },
+
+    /** Whose turn it is at each destination: who owns it, or will be the next to. */
+    firstInLine: async (destinations: readonly string[]): Promise<ReadonlyMap<string, string>> => {
+      const pipeline = redis.pipeline()
+      for (const key of destinations) {
+        pipeline.get(keys.destination(key)).lindex(keys.destinationQueue(key), 0)
+      }
+      const answers = (await pipeline.exec()) ?? []
+      const value = (index: number): string | null => {
+        const [error, answer] = answers[index] ?? [null, null]
+        if (error !== null) throw error
+        return z.string().nullable().parse(answer)
+      }
+      return new Map(
+        destinations.flatMap((key, index) => {
+          const first = value(index * 2) ?? value(index * 2 + 1)
+          return first === null ? [] : [[key, first] as const]
+        }),
+      )
+    },
+
+    /** What an earlier request with this key made, if it is still remembered. */
+    acceptedBefore: async ({
+      key,
+      bodyHash,
+    }: Idempotency): Promise<{ readonly kind: 'repeated' | 'conflict'; readonly id: string } | undefined> => {
+      const [hash, id] = (await redis.get(keys.idempotency(key)))?.split(' ') ?? []
+      if (id === undefined) return undefined
+      return { kind: hash === bodyHash ? 'repeated' : 'conflict', id }
+    },
+
+    /** Key of the place that a destination means by now: what its name is bound to, else its own. */
+    placeOf: async ({ key, binding: name, fresh }: Destination): Promise<string> => {
+      const bound = name === undefined || fresh === true ? null : await redis.get(keys.binding(name))
+      return bound === null ? key : binding.parse(JSON.parse(bound)).key
+    },
+
+    /**
+     * Takes a destination for something other than an upload, for at most `ms`; answers its owner when it is
+     * taken. Waiting uploads stay in line meanwhile.
+     */
+    hold: async (destination: string, holder: string, ms: number): Promise<string | undefined> => {
+      const key = keys.destination(destination)
+      const held = await redis.set(key, holder, 'PX', ms, 'NX')
+      return held === null ? ((await redis.get(key)) ?? 'another request') : undefined
+    },
+
+    release: async (destination: string, holder: string): Promise<void> => {
+      const key = keys.destination(destination)
+      // Nobody takes it from a holder, and its time is longer than the work it is held for.
+      if ((await redis.get(key)) === holder) await redis.del(key)
+    },
+
+    /** The MD5s of an upload's parts by `<content>/<number>`, as far as they are known. */
+    digests: async (id: string): Promise<Readonly<Record<string, string>>> => redis.hgetall(keys.digests(id)),
+  }
+}
+
+export type Overview = ReturnType<typeof createOverview>
+
+function readableOr(id: string, fields: Record<string, string>): UploadRecord | Unreadable {
+  try {
+    return parseUpload(fields)
+  } catch (error) {
+    if (error instanceof UnknownRecord) return { id, unreadable: error.message }
+    throw error
+  }
+}
