@@ -11,6 +11,7 @@ import { PART_QUEUE, partJob, UPLOAD_QUEUE, uploadJob, uploadJobId } from '#shar
 import { createFileSources } from '#shared/sources/file.ts'
 import { openStores } from '#shared/stores.ts'
 import type { Stores } from '#shared/stores.ts'
+import { showAlive } from './alive.ts'
 import { createContents } from './contents.ts'
 import { startDispatch } from './dispatch.ts'
 import { createPart } from './part.ts'
@@ -42,6 +43,7 @@ export async function startWorker({ config, boot, log }: Options): Promise<Async
   const workers = runQueues({ config, redis, log, stores, deps: { ...stores, contents, stops } })
   resources.defer(async () => drain(workers, config.graceMs))
   const dispatch = resources.use(startDispatch({ ...stores, log }))
+  resources.use(showAlive(redis, config.dataDir))
   resources.use(await listen(redis, { stores, stops, wake: dispatch.wake, log }))
   return resources.move()
 }

@@ -13,7 +13,7 @@ export interface RedisProxy extends AsyncDisposable {
   readonly count: () => number
   /** Counts from 1 again, and calls `onCommand` from now on. */
   readonly reset: (onCommand?: OnCommand) => void
-  /** Breaks all connections; new ones are accepted. */
+  /** Breaks all connections; new ones are accepted. What was forwarded before still takes effect. */
   readonly cut: () => void
   /** Each command waits this long before it goes on. */
   readonly delay: (ms: number) => void
@@ -86,19 +86,16 @@ interface Joint {
 function join(client: Socket, { target, behaviour, sockets }: Joint): void {
   const upstream = connect({ host: target.hostname, port: Number(target.port || 6379), noDelay: true })
   client.setNoDelay(true)
-  for (const [socket, other] of [
-    [client, upstream],
-    [upstream, client],
-  ] as const) {
-    sockets.add(socket)
-    socket.on('error', () => {})
-    socket.on('close', () => {
-      sockets.delete(socket)
-      other.destroy()
-    })
-  }
+  sockets.add(client)
+  for (const socket of [client, upstream]) socket.on('error', () => {})
+  client.on('close', () => {
+    sockets.delete(client)
+    // Not destroyed: that would take back what was forwarded a moment ago, before Redis has read it.
+    upstream.end()
+  })
+  upstream.on('close', () => client.destroy())
   upstream.on('data', (reply) => {
-    if (!behaviour.losingReplies) client.write(reply)
+    if (!behaviour.losingReplies && !client.destroyed) client.write(reply)
   })
   // Cut connections end the loop with an error, which is what was asked for.
   forward(client, upstream, behaviour).catch(() => client.destroy())

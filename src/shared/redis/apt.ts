@@ -61,7 +61,7 @@ async function removeLeftovers(cacheDir: string): Promise<void> {
 async function requireApt(): Promise<string> {
   try {
     await Promise.all([execute('apt-get', ['--version']), execute('dpkg', ['--version'])])
-    const release = await readFile('/etc/os-release', 'utf8')
+    const release = await readFile('/etc/os-release', 'utf8').catch(() => '')
     const field = (name: string) => new RegExp(`^${name}="?([\\w.-]+)`, 'm').exec(release)?.[1] ?? 'unknown'
     return `${field('ID')}-${field('VERSION_CODENAME')}`
   } catch {
@@ -173,8 +173,11 @@ async function addLibraries(apt: Apt, root: string, source: Source): Promise<voi
 }
 
 async function missingLibraries(root: string, binary: string): Promise<string[]> {
-  const { env } = candidateOf(join(root, binary), await libraryFolders(root))
-  const { stdout } = await execute('ldd', [join(root, binary)], { env: { ...env, PATH: '/usr/bin:/bin' } })
+  const libraries = (await libraryFolders(root)).join(':')
+  const ldd = 'LD_LIBRARY_PATH="$1" exec ldd "$2"'
+  const { stdout } = await execute('sh', ['-c', ldd, 'sh', libraries, join(root, binary)], {
+    timeout: 30_000,
+  })
   return [...stdout.matchAll(/^\s*(\S+) => not found$/gm)].map((match) => match[1] ?? '')
 }
 

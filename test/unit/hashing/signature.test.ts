@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { assert, nat, property, uint8Array } from 'fast-check'
 import { expect, test } from 'vitest'
 import {
@@ -30,6 +31,32 @@ test('the weak sum is the one of its definition, from any byte to any other', ()
   )
   const most = new Uint8Array(2048).fill(255)
   expect(rollsum(most, 0, 2048)).toBe(plainRollsum(most))
+})
+
+// Made with librsync 2.3.2: rdiff -H blake2 -R rollsum -b 2048 -S 32 signature
+test.each([
+  ['nothing', new Uint8Array(), 'wFTc7oMFDcoZnqdLNiwHBw==', '727301370000080000000020'],
+  ['abc', Buffer.from('abc'), 'BH8coUy05n4By4kWk+AwXA==', '72730137000008000000002003040183bddd813c'],
+  [
+    '2048 zero bytes',
+    new Uint8Array(2048),
+    'F2ppEET+ErE+F4ZrVBD3Bw==',
+    '7273013700000800000000207c00f800200823e5',
+  ],
+  [
+    '2049 counted bytes',
+    Uint8Array.from({ length: 2049 }, (_, at) => at % 256),
+    'YL+3iCA6AYdEXyQw1/4m5w==',
+    '727301370000080000000020d000f4006ed9bf54',
+  ],
+])('the signature of %s is the one that librsync makes', async (_, bytes, md5, begin) => {
+  const entries = Buffer.alloc(signatureSize(bytes.length))
+
+  const written = (await createEntryWriter())(bytes, entries)
+  const signature = Buffer.concat([signatureHeader(), entries.subarray(0, written)])
+
+  expect(signature.subarray(0, 20).toString('hex')).toBe(begin)
+  expect(createHash('md5').update(signature).digest('base64')).toBe(md5)
 })
 
 test('header and entries have exactly the bytes that the size foretells', async () => {

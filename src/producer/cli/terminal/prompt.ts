@@ -1,4 +1,5 @@
 import { createInterface } from 'node:readline/promises'
+import { stripVTControlCharacters } from 'node:util'
 import { Interrupted, UsageError } from '../errors.ts'
 import { isInteractive, line, type Io } from '../io.ts'
 import { printable } from './text.ts'
@@ -59,7 +60,7 @@ const readHidden = (input: Io['input'], signal: AbortSignal): Promise<string> =>
     const onAbort = (): void => stop(() => reject(signal.reason))
     const onEnd = (): void => stop(() => reject(new Interrupted(130)))
     const onData = (chunk: unknown): void => {
-      const keys = readKeys(typed, String(chunk))
+      const keys = readKeys(typed, withoutSequences(String(chunk)))
       typed = keys.typed
       if (keys.end === 'enter') stop(() => resolve(typed))
       if (keys.end === 'interrupt') onEnd()
@@ -69,6 +70,9 @@ const readHidden = (input: Io['input'], signal: AbortSignal): Promise<string> =>
     input.on('data', onData)
     input.resume()
   })
+
+// Arrow keys and the like.
+const withoutSequences = (keys: string): string => stripVTControlCharacters(keys)
 
 interface Keys {
   readonly typed: string

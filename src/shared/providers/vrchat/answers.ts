@@ -34,8 +34,8 @@ const MINUTE_MS = 60_000
 
 const inner = z.object({
   message: z.string().default(''),
-  waf_code: z.unknown(),
-  fields: z.unknown(),
+  waf_code: z.unknown().optional(),
+  fields: z.unknown().optional(),
 })
 const errorBody = z.object({ error: z.union([inner, z.string()]) })
 

@@ -1,0 +1,26 @@
+/** What Redis answers when it can not serve for now, whatever was asked. */
+const REPLIES = /\b(OOM|MISCONF|READONLY|LOADING|BUSY|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|NOREPLICAS|NOAUTH|WRONGPASS)\b/
+
+/** What ioredis says when there is no connection, or no answer in time. */
+const CONNECTION = /stream isn't writeable|connection is (closed|in closing state)|command timed out|socket timeout/i
+
+const CODES = new Set([
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'EPIPE',
+  'ETIMEDOUT',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+])
+
+/** Whether an error means that Redis is away, or takes no writes: everybody has to come back later. */
+export function isRedisTrouble(error: unknown): boolean {
+  if (!(error instanceof Error)) return false
+  if (error.name === 'MaxRetriesPerRequestError' || error.name === 'ClusterAllFailedError') return true
+  if (CONNECTION.test(error.message)) return true
+  // Sources and providers wrap theirs, so a bare network error is Redis's.
+  if ('code' in error && typeof error.code === 'string' && CODES.has(error.code)) return true
+  return error.name === 'ReplyError' && REPLIES.test(error.message)
+}

@@ -1,0 +1,4 @@
+import { testProvider } from './provider.ts'
+import { openVrchat } from './vrchat-stage.ts'
+
+testProvider('vrchat', openVrchat)
