@@ -75,7 +75,7 @@ export function createRequests(providers: readonly Provider[]) {
   return {
     upload: unionOf(providers, ({ uploadRequest }) => uploadRequest.extend(uploadShape)).transform(
       (body): UploadRequest => {
-        const common = common_.parse(body)
+        const common = commonUpload.parse(body)
         return { ...common, provided: pick(body, providerOf(common.provider).uploadRequest.shape) }
       },
     ),
@@ -83,7 +83,7 @@ export function createRequests(providers: readonly Provider[]) {
     account: unionOf(providers, ({ accountRequest }) =>
       accountRequest.extend({ id: accountId, limits: limits.optional() }),
     ).transform((body): AccountRequest => {
-      const { id, provider: name, limits = {} } = accountCommon.parse(body)
+      const { id, provider: name, limits = {} } = commonAccount.parse(body)
       const provider = providerOf(name)
       const credentials = pick(body, provider.credentials.shape)
       return { id, provider: name, limits, credentials, settings: provider.settings.parse(body) }
@@ -101,8 +101,8 @@ export function createRequests(providers: readonly Provider[]) {
 
 export type Requests = ReturnType<typeof createRequests>
 
-const common_ = z.object({ provider: z.string(), ...uploadShape, deadline: z.string().optional() })
-const accountCommon = z.object({ provider: z.string(), id: z.string(), limits: limitsRequest.optional() })
+const commonUpload = z.object({ provider: z.string(), ...uploadShape, deadline: z.string().optional() })
+const commonAccount = z.object({ provider: z.string(), id: z.string(), limits: limitsRequest.optional() })
 
 function unionOf(providers: readonly Provider[], schemaOf: (provider: Provider) => z.ZodObject) {
   const [first, ...rest] = providers.map((provider) =>

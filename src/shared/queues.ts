@@ -8,6 +8,9 @@ import type { UploadRecord } from './records/upload.ts'
 export const UPLOAD_QUEUE = 'upload'
 export const PART_QUEUE = 'part'
 
+/** BullMQ's keys stand apart from ours, in the same slot. */
+export const queuePrefix = (prefix: string): string => `${prefix}:queue`
+
 export const uploadJob = z.object({ upload: z.string() })
 export type UploadJob = z.infer<typeof uploadJob>
 
@@ -58,7 +61,7 @@ const partJobOptions: JobsOptions = {
 const partPriority = (number: number): number => 1 + Math.floor(number / 20)
 
 export function openQueues({ redis, prefix }: { redis: Redis; prefix: string }) {
-  const options = { connection: redis, prefix }
+  const options = { connection: redis, prefix: queuePrefix(prefix) }
   const uploads = new Queue<UploadJob>(UPLOAD_QUEUE, options)
   const parts = new Queue<PartJob>(PART_QUEUE, options)
 

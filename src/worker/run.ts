@@ -4,6 +4,7 @@ import type { Redis } from 'ioredis'
 import type { Logger } from 'pino'
 import type { z } from 'zod'
 import { AccountParked, NeedsPerson, TryLater, Unreachable } from '#shared/errors.ts'
+import { UnknownRecord } from '#shared/records/upload.ts'
 
 /** Why a job's signal was aborted by us. */
 export const SHUTDOWN = 'shutdown'
@@ -123,6 +124,7 @@ async function delayed<Data>({ job, token }: Failed<Data>, delayMs: number): Pro
 
 /** A person needs minutes at the least; looking costs one script call. */
 const PERSON_POLL_MS = 5000
+const UNREADABLE_POLL_MS = 60_000
 
 /** How long to wait before the next run that uses no attempt; `undefined` when the failure counts. */
 function putOffMs(error: unknown): number | undefined {
@@ -132,6 +134,8 @@ function putOffMs(error: unknown): number | undefined {
   if (error instanceof NeedsPerson) return PERSON_POLL_MS * jitter
   // The circuit of the account decides when the next call may go out.
   if (error instanceof Unreachable) return 300 * jitter
+  // Parked until a Stevedore that can read it is back.
+  if (error instanceof UnknownRecord) return UNREADABLE_POLL_MS
   return undefined
 }
 

@@ -7,7 +7,7 @@ import type { Boot } from '#shared/boot.ts'
 import type { Config } from '#shared/config.ts'
 import { NeedsPerson } from '#shared/errors.ts'
 import { createHasher } from '#shared/hashing/hasher.ts'
-import { PART_QUEUE, partJob, UPLOAD_QUEUE, uploadJob, uploadJobId } from '#shared/queues.ts'
+import { PART_QUEUE, partJob, queuePrefix, UPLOAD_QUEUE, uploadJob, uploadJobId } from '#shared/queues.ts'
 import { createFileSources } from '#shared/sources/file.ts'
 import { openStores } from '#shared/stores.ts'
 import type { Stores } from '#shared/stores.ts'
@@ -60,7 +60,8 @@ interface Running {
 }
 
 function runQueues({ config, redis, log, stores, deps }: Running): Worker[] {
-  const { prefix, lockMs, stalledMs, maxCrashes } = config
+  const { lockMs, stalledMs, maxCrashes } = config
+  const prefix = queuePrefix(config.prefix)
   const onPutOff = async ({ upload }: { upload: string }, reason: Error): Promise<void> => {
     await stores.uploads.waitingFor(upload, reason.message)
     if (reason instanceof NeedsPerson) await callPerson(stores, upload, reason)

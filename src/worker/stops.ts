@@ -45,6 +45,9 @@ export function createStops({ redis, keys }: { redis: Redis; keys: Keys }) {
       working.set(upload, entries.add(entry))
       try {
         return await work(AbortSignal.any([signal, entry.abort.signal]))
+      } catch (error) {
+        // Whatever an aborted wait or request throws: this is what it means.
+        throw entry.abort.signal.aborted ? entry.abort.signal.reason : error
       } finally {
         entries.delete(entry)
         if (entries.size === 0) working.delete(upload)

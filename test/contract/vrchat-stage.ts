@@ -58,7 +58,7 @@ export async function openVrchat(opening: VrchatOpening = {}): Promise<VrchatSta
     ...opening.fake,
   })
   const provider = createVrchat({
-    timing: { lagMs: 25, retryMs: 20, statusMs: 200, ...opening.timing },
+    timing: { lagMs: 25, retryMs: 20, statusMs: 200, codeMs: 20, ...opening.timing },
     http: { ...(opening.stallMs !== undefined && { stallMs: opening.stallMs }) },
     ...(opening.now && { now: opening.now }),
   })

@@ -1,6 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { createReadStream } from 'node:fs'
-import { mkdtempDisposable, open, readFile } from 'node:fs/promises'
+import { mkdtempDisposable, open, readFile, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
@@ -55,17 +55,24 @@ const watchMemory = (): { growth: () => number } => {
 test('a file beyond 4 GiB is hashed whole and right, in memory that does not grow with it', async () => {
   await using folder = await mkdtempDisposable(join(tmpdir(), 'stevedore-large-'))
   await using hasher = createHasher({ threads: 1 })
-  const [path, ours, theirs] = ['source', 'ours', 'theirs'].map((name) => join(folder.path, name))
+  const path = join(folder.path, 'source')
+  const ours = join(folder.path, 'ours')
+  const theirs = join(folder.path, 'theirs')
   await writeLargeFile(path)
   const sources = createFileSources([folder.path])
   const expected = await sources.fingerprint(path)
   const request = { path, expected, partSize: PART, signature: { partSize: 10 * MIB, path: ours } }
-  // A stretch at the end, first: it starts the threads, and proves that 4 GiB need not be read for it.
+  // A stretch at the end, which does not take reading 4 GiB.
   const [offset, end] = [signatureSize(4 * GIB) - 100, signatureSize(SIZE)]
   const range = { offset, length: end - offset }
   const slice = join(folder.path, 'slice')
   await hasher.signatureSlice({ path, expected, range, to: slice }, AbortSignal.timeout(60_000))
 
+  // What a first pass takes for its threads is no growth.
+  const small = join(folder.path, 'small')
+  await writeFile(small, randomBytes(32 * MIB))
+  const warming = { ...request, path: small, expected: await sources.fingerprint(small) }
+  await hasher.hash({ ...warming, partSize: MIB }, AbortSignal.timeout(60_000))
   const memory = watchMemory()
   const result = await hasher.hash(request, AbortSignal.timeout(240_000))
   // The signature alone has 72 MiB.

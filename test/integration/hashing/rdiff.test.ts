@@ -23,7 +23,9 @@ test.each([0, 1, ...AROUND_BORDERS, ...RANDOM])(
   async (size) => {
     await using folder = await mkdtempDisposable(join(tmpdir(), 'stevedore-rdiff-'))
     await using hasher = createHasher({ threads: 1 })
-    const [path, ours, theirs] = ['source', 'ours', 'theirs'].map((name) => join(folder.path, name))
+    const path = join(folder.path, 'source')
+    const ours = join(folder.path, 'ours')
+    const theirs = join(folder.path, 'theirs')
     await writeFile(path, randomBytes(size))
     const expected = await createFileSources([folder.path]).fingerprint(path)
 

@@ -84,8 +84,10 @@ test('trouble that goes on is logged once, and its end too', async () => {
   const lines: string[] = []
   const redis = connect(server.url, { role: 'worker', log: (line) => lines.push(line) })
   await waitForRedis(redis, 5_000)
+  const noticed = once(redis, 'close')
   await server.kill()
-  // The second try to connect is made by then.
+  await noticed
+  // Several tries to connect are made by then.
   await expect(waitForRedis(redis, 500)).rejects.toThrow('ECONNREFUSED')
 
   await server.restart()

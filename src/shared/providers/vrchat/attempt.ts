@@ -10,6 +10,8 @@ export interface Attempt extends SignIn {
   readonly stored: StoredLogin
   readonly credentials: Credentials
   readonly now: () => number
+  /** The longest wait for the authenticator's next code. */
+  readonly codeMs: number
 }
 
 export const save = ({ account }: Attempt, login: StoredLogin): Promise<void> =>
@@ -97,7 +99,7 @@ const answerByItself = async (
     const result = await verifyCode(attempt, jar, { method: 'totp', code })
     if (result.kind !== 'refused') return result
     if (tries === 2) return { kind: 'needs-code' }
-    await pause(leftMs + 500, attempt.signal)
+    await pause(Math.min(leftMs + 500, attempt.codeMs), attempt.signal)
   }
 }
 

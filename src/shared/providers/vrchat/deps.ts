@@ -17,6 +17,8 @@ export interface Timing {
   readonly looks: number
   /** First pause of a repeated read. */
   readonly retryMs: number
+  /** The longest wait for the authenticator's next code. */
+  readonly codeMs: number
 }
 
 export const defaultTiming: Timing = {
@@ -26,6 +28,7 @@ export const defaultTiming: Timing = {
   lagMs: 1_000,
   looks: 4,
   retryMs: 500,
+  codeMs: 30_500,
 }
 
 /** What one call of the contract works with. */

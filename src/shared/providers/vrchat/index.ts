@@ -76,7 +76,7 @@ const wiring = (options: VrchatOptions): Wiring => {
   // Two clients, so that nothing of the account can ever go to storage.
   const [http, storage] = [createHttp(options.http), createHttp(options.http)]
   const wire = createWire({ http, version: ownVersion(), apiMs: timing.apiMs, now })
-  const logins = createLogins({ wire, now })
+  const logins = createLogins({ wire, now, codeMs: timing.codeMs })
   return {
     logins,
     workOf: (account, signal) => ({

@@ -37,6 +37,7 @@ export interface Logins {
 interface LoginDeps {
   readonly wire: Wire
   readonly now: () => number
+  readonly codeMs: number
 }
 
 export const createLogins = (deps: LoginDeps): Logins => ({
@@ -75,7 +76,7 @@ export const createLogins = (deps: LoginDeps): Logins => ({
 })
 
 const locked = <T>(
-  { wire, now }: LoginDeps,
+  { wire, now, codeMs }: LoginDeps,
   account: AccountAccess,
   { signal, work }: { readonly signal: AbortSignal; readonly work: (attempt: Attempt) => Promise<T> },
 ): Promise<T> =>
@@ -85,6 +86,7 @@ const locked = <T>(
       account,
       signal,
       now,
+      codeMs,
       baseUrl: settings.parse(account.settings).baseUrl,
       // Loaded inside the lock: whoever waited for it may find the work done.
       stored: parseLogin(await account.login.load()),

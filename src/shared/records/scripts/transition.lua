@@ -28,6 +28,15 @@ if ARGV[6] ~= '' then
   local versions = P .. ':versions:' .. record[4] .. ':' .. record[5]
   local entry = cjson.decode(ARGV[6])
   entry.completedAt = now
+  -- Skipped because it is there already: the same version, known by a newer fingerprint.
+  local newest = redis.call('LINDEX', versions, 0)
+  if newest then
+    local known = cjson.decode(newest)
+    if known.remoteId == entry.remoteId and known.number == entry.number then
+      entry.completedAt = known.completedAt
+      redis.call('LPOP', versions)
+    end
+  end
   redis.call('LPUSH', versions, cjson.encode(entry))
   redis.call('LTRIM', versions, 0, tonumber(ARGV[7]) - 1)
 end

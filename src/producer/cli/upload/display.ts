@@ -1,0 +1,28 @@
+import type { Upload } from '../api/answers.ts'
+import { formatAge, formatBytes } from '../terminal/format.ts'
+import { printable } from '../terminal/text.ts'
+
+/** Shows how uploads go on. */
+export interface Display extends Disposable {
+  readonly see: (upload: Upload) => void
+  /** A line of text that stays. */
+  readonly say: (text: string) => void
+}
+
+/** What an upload has come to, in one line without its name. */
+export const outcomeOf = (upload: Upload): string => {
+  const { state, error, note, version, size } = upload
+  if (state === 'completed') return ['completed', versionText(upload), formatBytes(size ?? 0), timeOf(upload)].filter(Boolean).join(', ')
+  if (state === 'skipped') return ['skipped: it is there already', version && versionText(upload)].filter(Boolean).join(', ')
+  const why = error === undefined ? '' : `: ${error.message} (${error.class})`
+  return `${state}${why}${note === undefined ? '' : `; ${note}`}`
+}
+
+export const versionText = ({ version }: Upload): string =>
+  version === undefined ? '' : `version ${version.number} of ${version.remoteId}`
+
+const timeOf = ({ createdAt, endedAt }: Upload): string =>
+  endedAt === undefined || endedAt - createdAt < 1000 ? '' : formatAge(endedAt - createdAt)
+
+/** `world.vrcw  completed, version 3 of file_…`. */
+export const endLine = (name: string, upload: Upload): string => printable(`${name}  ${outcomeOf(upload)}`)
