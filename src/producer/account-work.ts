@@ -54,7 +54,10 @@ export function createAccountWork({ accounts, access, providers }: Deps) {
       const result = await noting(id, () => attempt(on))
       if (result.kind === 'ok') return accounts.setState(id, 'ready')
       const { methods } = result
-      return accounts.setState(id, 'needs-2fa', { reason: `A code is asked for: ${methods.join(', ')}`, methods })
+      return accounts.setState(id, 'needs-2fa', {
+        reason: `A code is asked for: ${methods.join(', ')}`,
+        methods,
+      })
     },
   }
 }

@@ -40,7 +40,8 @@ export type Enqueue = (request: UploadRequest, asked: Asked) => Promise<string>
 export function createEnqueue(deps: Deps): Enqueue {
   const { uploads, overview, accounts, sources } = deps
   return async (request, { caller, idempotencyKey }) => {
-    const idempotency = idempotencyKey === undefined ? undefined : idempotencyOf(request, caller, idempotencyKey)
+    const idempotency =
+      idempotencyKey === undefined ? undefined : idempotencyOf(request, caller, idempotencyKey)
     const { path } = sourceOf(request)
     const fingerprint = sources.fingerprint(path).catch(refuseSource)
     // Awaited only below: a repeated request is answered even if its source is gone by now.
@@ -84,7 +85,9 @@ const noAccount = (id: string): Problem => unusable('account', `there is no acco
 
 function same({ kind, id }: { readonly kind: string; readonly id: string }): string {
   if (kind !== 'conflict') return id
-  throw new Problem(409, `This Idempotency-Key was used for another request, which made ${id}`, { upload: id })
+  throw new Problem(409, `This Idempotency-Key was used for another request, which made ${id}`, {
+    upload: id,
+  })
 }
 
 interface Found {

@@ -1,8 +1,10 @@
 /** What Redis answers when it can not serve for now, whatever was asked. */
-const REPLIES = /\b(OOM|MISCONF|READONLY|LOADING|BUSY|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|NOREPLICAS|NOAUTH|WRONGPASS)\b/
+const REPLIES =
+  /\b(OOM|MISCONF|READONLY|LOADING|BUSY|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|NOREPLICAS|NOAUTH|WRONGPASS)\b/
 
 /** What ioredis says when there is no connection, or no answer in time. */
-const CONNECTION = /stream isn't writeable|connection is (closed|in closing state)|command timed out|socket timeout/i
+const CONNECTION =
+  /stream isn't writeable|connection is (closed|in closing state)|command timed out|socket timeout/i
 
 const CODES = new Set([
   'ECONNREFUSED',

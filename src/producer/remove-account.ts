@@ -35,7 +35,9 @@ export async function removeAccount(
 
 /** Again on every look: others may have been accepted meanwhile. Cancelling twice changes nothing. */
 async function cancelAll(uploads: Uploads, account: string): Promise<number> {
-  const pages = await Promise.all(openStates.map((state) => uploads.list({ account, state }, { limit: PAGE })))
+  const pages = await Promise.all(
+    openStates.map((state) => uploads.list({ account, state }, { limit: PAGE })),
+  )
   const ids = pages.flat()
   await Promise.all(ids.map((id) => uploads.want(id, 'cancel')))
   return ids.length

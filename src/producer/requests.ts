@@ -132,13 +132,17 @@ const patchSchema = (schema: z.ZodType, { settings, credentials }: Provider) =>
   })
 
 const mapShape = (shape: z.core.$ZodShape, change: (schema: z.ZodType) => z.ZodType) =>
-  // A shape's values are zod's own schemas; its type names only the core they share with zod/mini.
-  Object.fromEntries(Object.entries(shape).map(([name, schema]) => [name, change(schema as z.ZodType)]))
+  Object.fromEntries(Object.entries(shape).map(([name, schema]) => [name, change(asSchema(schema))]))
 
 // A default would put back what was set before, and an optional around it does not keep it from doing so.
 function withoutDefault(schema: z.ZodType): z.ZodType {
-  // See above.
-  return schema instanceof z.ZodDefault ? (schema.unwrap() as z.ZodType) : schema
+  return schema instanceof z.ZodDefault ? asSchema(schema.unwrap()) : schema
+}
+
+/** The type of a shape names only the core that its schemas share with zod/mini. */
+function asSchema(schema: unknown): z.ZodType {
+  if (schema instanceof z.ZodType) return schema
+  throw new TypeError('A provider describes its requests with schemas of zod')
 }
 
 const pick = (from: Readonly<Record<string, unknown>>, shape: object): Record<string, unknown> =>

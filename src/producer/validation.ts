@@ -3,12 +3,12 @@ import type { z } from 'zod'
 import { type FieldError, Problem } from './problem.ts'
 
 /** Checks requests with their zod schemas; what does not fit is a 422 that names each field. */
-export const validatorCompiler: FastifySchemaCompiler<z.ZodType> =
-  ({ schema }) =>
-  (given: unknown) => {
-    const checked = schema.safeParse(given)
-    return checked.success ? { value: checked.data } : { error: invalid(checked.error) }
-  }
+export const validatorCompiler: FastifySchemaCompiler<z.ZodType> = ({ schema }) => checkWith(schema)
+
+export const checkWith = (schema: z.ZodType) => (given: unknown) => {
+  const checked = schema.safeParse(given)
+  return checked.success ? { value: checked.data } : { error: invalid(checked.error) }
+}
 
 /** The refusal of a request that is not as its schema says. */
 export function invalid(error: z.ZodError): Problem {

@@ -53,6 +53,9 @@ export interface Config extends Settings {
   readonly cacheDir: string
 }
 
+/** Every variable that `loadConfig` reads. */
+export const variableNames: readonly string[] = Object.values(settings).map(nameOf)
+
 /** Reads all settings. Throws one error with everything that is wrong with them, without the secret values. */
 export function loadConfig(environment: Environment, role: Role): Config {
   const env = withoutEmpty(environment)
@@ -119,13 +122,14 @@ function homeOf(env: Environment): string {
 }
 
 function unknownVariables(env: Environment): string[] {
-  const names = Object.values(settings).map(nameOf)
-  const unknown = Object.keys(env).filter((name) => name.startsWith('STEVEDORE_') && !names.includes(name))
-  return unknown.map((name) => `${name}: there is no such setting; did you mean ${nearest(name, names)}?`)
+  const unknown = Object.keys(env).filter(
+    (name) => name.startsWith('STEVEDORE_') && !variableNames.includes(name),
+  )
+  return unknown.map((name) => `${name}: there is no such setting; did you mean ${nearest(name)}?`)
 }
 
-function nearest(name: string, names: readonly string[]): string {
-  const distances = names.map((known) => ({ known, distance: editDistance(name, known) }))
+function nearest(name: string): string {
+  const distances = variableNames.map((known) => ({ known, distance: editDistance(name, known) }))
   return distances.toSorted((a, b) => a.distance - b.distance)[0]?.known ?? ''
 }
 

@@ -1,5 +1,5 @@
 import { Agent, request as undiciRequest, type Dispatcher } from 'undici'
-import type { Readable } from 'node:stream'
+import { Readable } from 'node:stream'
 import { openBody, type RequestBody } from './http/body.ts'
 import { describeFailure } from './http/failure.ts'
 import { createWatch, type Watch } from './http/watch.ts'
@@ -80,7 +80,7 @@ const send = async (agent: Agent, request: HttpRequest, watch: Watch): Promise<H
       bodyTimeout: 0,
     })
     streaming = request.stream === true && answer.statusCode < 400
-    return await (streaming ? streamAnswer(answer, watch) : readAnswer(answer, watch))
+    return await (streaming ? streamAnswer(answer, request, watch) : readAnswer(answer, watch))
   } catch (error) {
     throw describeFailure(error, request, watch)
   } finally {
@@ -108,9 +108,24 @@ const readAnswer = async (answer: Dispatcher.ResponseData, watch: Watch): Promis
   return { ...headOf(answer), text }
 }
 
-const streamAnswer = async (answer: Dispatcher.ResponseData, watch: Watch): Promise<HttpAnswer> => {
-  answer.body.once('close', watch.stop)
-  return { ...headOf(answer), text: '', body: answer.body }
+const streamAnswer = (answer: Dispatcher.ResponseData, request: HttpRequest, watch: Watch): HttpAnswer => {
+  const body = Readable.from(translated(answer.body, request, watch), { objectMode: false })
+  body.once('close', () => {
+    watch.stop()
+    answer.body.destroy()
+  })
+  // Destroying it early is no failure, and one that nobody listens to would end the process.
+  for (const stream of [body, answer.body]) stream.on('error', () => undefined)
+  return { ...headOf(answer), text: '', body }
+}
+
+/** A stream's bytes, its failures told as those of the request. */
+async function* translated(body: Readable, request: HttpRequest, watch: Watch): AsyncGenerator {
+  try {
+    yield* body
+  } catch (error) {
+    throw describeFailure(error, request, watch)
+  }
 }
 
 const headOf = (answer: Dispatcher.ResponseData): Pick<HttpAnswer, 'status' | 'header' | 'setCookies'> => ({

@@ -64,11 +64,11 @@ export interface Opening {
   readonly loginBudget?: number
 }
 
+const starting = (stage: Stage, bytes: Buffer, request: unknown = stage.newRequest()): Driven =>
+  drive({ provider: stage.provider, account: stage.account, source: sourceOf(bytes), request })
+
 /** What every provider must do. `open` starts it against its fake, with waits of milliseconds. */
 export function testProvider(name: string, open: (opening?: Opening) => Promise<Stage>): void {
-  const starting = (stage: Stage, bytes: Buffer, request: unknown = stage.newRequest()): Driven =>
-    drive({ provider: stage.provider, account: stage.account, source: sourceOf(bytes), request })
-
   const run = async (
     work: (stage: Stage, start: (bytes: Buffer, request?: unknown) => Driven) => Promise<void>,
     opening: Opening = {},
@@ -88,16 +88,14 @@ export function testProvider(name: string, open: (opening?: Opening) => Promise<
       { what: 'three parts', times: 3, more: 0 },
       { what: 'five parts and a byte', times: 5, more: 1 },
     ]
-    test.each(sizes)(
-      '$what arrives whole',
-      ({ what, more, times }) =>
-        run(async (stage, start) => {
-          const upload = start(randomBytes(times * stage.partSize + more, what))
-          const version = await upload.run()
-          expect((await stage.contents(version)).equals(upload.source.bytes)).toBe(true)
-          expect(version).toMatchObject({ size: upload.source.bytes.length, md5: upload.source.hashes.md5 })
-          expect(stage.unfinished()).toBe(0)
-        }),
+    test.each(sizes)('$what arrives whole', ({ what, more, times }) =>
+      run(async (stage, start) => {
+        const upload = start(randomBytes(times * stage.partSize + more, what))
+        const version = await upload.run()
+        expect((await stage.contents(version)).equals(upload.source.bytes)).toBe(true)
+        expect(version).toMatchObject({ size: upload.source.bytes.length, md5: upload.source.hashes.md5 })
+        expect(stage.unfinished()).toBe(0)
+      }),
     )
 
     test('parts of equal bytes all arrive', () =>
@@ -359,23 +357,25 @@ export function testProvider(name: string, open: (opening?: Opening) => Promise<
         expect((await stage.contents(version)).equals(upload.source.bytes)).toBe(true)
       }))
 
-    test.each(['cut', 'unavailable', 'hang'] as const)('a part that meets %s is nobody’s fault and may be sent again', (kind) =>
-      run(
-        async (stage, start) => {
-          const upload = start(randomBytes(2 * stage.partSize, kind))
-          const session = await upload.prepare()
-          const [blob] = session.blobs
-          if (blob === undefined) throw new Error('no blob')
-          stage.fault('part', kind)
-          const error = await failureOf(upload.send(session, blob))
-          expect(error).toBeInstanceOf(Unreachable)
-          expect(error).toMatchObject({ host: expect.stringMatching(/^https?:\/\/[^/?]+$/) })
-          await upload.sendAll(session)
-          const version = await completeVersion(() => upload.confirm(session))
-          expect((await stage.contents(version)).equals(upload.source.bytes)).toBe(true)
-        },
-        { stallMs: 400 },
-      ),
+    test.each(['cut', 'unavailable', 'hang'] as const)(
+      'a part that meets %s is nobody’s fault and may be sent again',
+      (kind) =>
+        run(
+          async (stage, start) => {
+            const upload = start(randomBytes(2 * stage.partSize, kind))
+            const session = await upload.prepare()
+            const [blob] = session.blobs
+            if (blob === undefined) throw new Error('no blob')
+            stage.fault('part', kind)
+            const error = await failureOf(upload.send(session, blob))
+            expect(error).toBeInstanceOf(Unreachable)
+            expect(error).toMatchObject({ host: expect.stringMatching(/^https?:\/\/[^/?]+$/) })
+            await upload.sendAll(session)
+            const version = await completeVersion(() => upload.confirm(session))
+            expect((await stage.contents(version)).equals(upload.source.bytes)).toBe(true)
+          },
+          { stallMs: 400 },
+        ),
     )
 
     test.each(['cut', 'unavailable'] as const)('a read that meets %s once is repeated', (kind) =>

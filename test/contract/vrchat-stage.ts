@@ -35,7 +35,7 @@ const operations = {
   part: 'putPart',
   finish: 'finishFileDataUpload',
   read: ['getFile', 'getFiles'],
-} as const satisfies Record<FaultStep, FaultRule['operation']>
+} satisfies Record<FaultStep, FaultRule['operation']>
 
 const actions = {
   'lost-reply': 'lost-reply',
@@ -98,7 +98,7 @@ export async function openVrchat(opening: VrchatOpening = {}): Promise<VrchatSta
     lostRequest: () => ({ destination: { fileId: 'file_00000000-0000-4000-8000-000000000000' } }),
     fault: (step, kind, nth) => {
       const which = nth === undefined ? { times: 1 } : { nth }
-      fake.faults.add({ operation: [...[operations[step]].flat()], ...which, action: actions[kind] })
+      fake.faults.add({ operation: operations[step], ...which, action: actions[kind] })
     },
     creates: ['create-place', 'create-session'],
     expireLogins: () => fake.expireSessions(),
@@ -116,8 +116,12 @@ export async function openVrchat(opening: VrchatOpening = {}): Promise<VrchatSta
 }
 
 function secretsIn(fake: FakeVrchat, login: MemoryLogin): string[] {
-  const queries = fake.ledger.filter(({ operation }) => operation === 'putPart').map(({ rawUrl }) => queryOf(rawUrl))
-  const cookies = [...(login.stored() ?? '').matchAll(/value\\*":\\*"([^"\\]+)/g)].map(([, value]) => value ?? '')
+  const queries = fake.ledger
+    .filter(({ operation }) => operation === 'putPart')
+    .map(({ rawUrl }) => queryOf(rawUrl))
+  const cookies = [...(login.stored() ?? '').matchAll(/value\\*":\\*"([^"\\]+)/g)].map(
+    ([, value]) => value ?? '',
+  )
   return [user.password, encodeURIComponent(user.password), TOTP_SECRET, ...queries, ...cookies]
 }
 

@@ -1,12 +1,13 @@
 import { z } from 'zod'
 import type { AccountRecord } from '#shared/accounts/records.ts'
+import type { Limits } from '#shared/providers/provider.ts'
 import type { App, Context } from '../context.ts'
 import { removeAccount } from '../remove-account.ts'
 import { notFound, Problem } from '../problem.ts'
 import { accountId } from '../requests.ts'
 import { type AccountView, accountView, showAccount } from '../views/account.ts'
 import { nextAfter, pageOf, pageQuery } from '../views/page.ts'
-import { invalid } from '../validation.ts'
+import { checkWith, invalid } from '../validation.ts'
 import { noContent, refusals } from './answers.ts'
 
 const tags = ['accounts']
@@ -34,8 +35,8 @@ function createRoute(app: App, context: Context): void {
       },
     },
     async ({ body }, reply) => {
-      const limits = { ...providers(body.provider).limits, ...body.limits }
-      const isNew = await accounts.create({ ...body, limits: withoutUndefined(limits) })
+      const limits = mergedLimits(providers(body.provider).limits, body.limits)
+      const isNew = await accounts.create({ ...body, limits })
       if (!isNew) throw new Problem(409, `There is an account ${body.id} already`)
       const view = await show(context, body.id)
       return reply.code(201).header('location', `/v1/accounts/${body.id}`).send(view)
@@ -87,6 +88,8 @@ async function view({ accounts }: Context, record: AccountRecord): Promise<Accou
   return showAccount(record, { parked, activeUploads })
 }
 
+const checkParams = checkWith(params)
+
 function changeRoute(app: App, context: Context): void {
   app.patch(
     '/v1/accounts/:id',
@@ -100,8 +103,8 @@ function changeRoute(app: App, context: Context): void {
         response: { 200: accountView, ...refusals },
       },
       // Which of the documented schemas holds is known only when the account was read.
-      validatorCompiler: ({ schema, httpPart }) =>
-        httpPart === 'body' ? (body: unknown) => ({ value: body }) : app.validatorCompiler?.({ schema, httpPart }),
+      validatorCompiler: ({ httpPart }) =>
+        httpPart === 'body' ? (body: unknown) => ({ value: body }) : checkParams,
     },
     async ({ params: { id }, body }) => {
       await change(context, await context.work.find(id), body)
@@ -116,8 +119,9 @@ async function change(context: Context, account: AccountRecord, body: unknown): 
   const patch = requests.patch(account.provider, body)
   if (!patch.success) throw invalid(patch.error)
   const settings = provider.settings.parse({ ...objectOf(account.settings), ...patch.data.settings })
-  const limits = withoutUndefined({ ...account.limits, ...patch.data.limits })
-  if (Object.keys(patch.data.credentials).length === 0) return accounts.update(account.id, { settings, limits })
+  const limits = mergedLimits(account.limits, patch.data.limits)
+  if (Object.keys(patch.data.credentials).length === 0)
+    return accounts.update(account.id, { settings, limits })
 
   const merged = { ...objectOf(await accounts.credentials(account.id)), ...patch.data.credentials }
   const kept = Object.fromEntries(Object.entries(merged).filter(([, secret]) => secret !== null))
@@ -130,11 +134,15 @@ async function change(context: Context, account: AccountRecord, body: unknown): 
 
 const objectOf = (value: unknown): Record<string, unknown> => z.record(z.string(), z.unknown()).parse(value)
 
-type Defined<T> = { [K in keyof T]: Exclude<T[K], undefined> }
-
-const withoutUndefined = <T extends object>(limits: T): Defined<T> =>
-  // JSON has no undefined: the schemas let it through in type only.
-  limits as Defined<T>
+const mergedLimits = (
+  limits: Limits,
+  change: Partial<{ [K in keyof Limits]: Limits[K] | undefined }>,
+): Limits => ({
+  maxActiveUploads: change.maxActiveUploads ?? limits.maxActiveUploads,
+  partsAtOnce: change.partsAtOnce ?? limits.partsAtOnce,
+  callsAtOnce: change.callsAtOnce ?? limits.callsAtOnce,
+  callSpacingMs: change.callSpacingMs ?? limits.callSpacingMs,
+})
 
 function removeRoute(app: App, context: Context): void {
   app.delete(

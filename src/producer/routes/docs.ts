@@ -41,7 +41,8 @@ export async function docsRoutes(app: App): Promise<void> {
       theme: { title: 'Stevedore API' },
       staticCSP: true,
       // Without TLS in front, the browser would look for the page's own files where nobody listens.
-      transformStaticCSP: (header) => header.replace(/ upgrade-insecure-requests;?/, '').replaceAll(' https:', ''),
+      transformStaticCSP: (header) =>
+        header.replace(/ upgrade-insecure-requests;?/, '').replaceAll(' https:', ''),
     })
   })
 }

@@ -8,7 +8,11 @@ import { refusals } from './answers.ts'
 
 const query = z.strictObject({
   account: accountId,
-  destination: z.string().min(1).max(1000).meta({ description: "The provider's id of the place, or its name" }),
+  destination: z
+    .string()
+    .min(1)
+    .max(1000)
+    .meta({ description: "The provider's id of the place, or its name" }),
   limit: pageQuery.limit,
 })
 

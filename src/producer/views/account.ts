@@ -10,7 +10,9 @@ export const accountView = z
     provider: z.string(),
     state: z.enum(accountStates).meta({ description: 'Anything but `ready` waits for a person' }),
     stateReason: z.string().nullable(),
-    challengeMethods: z.array(z.string()).meta({ description: 'How the code may be given, if one is asked for' }),
+    challengeMethods: z
+      .array(z.string())
+      .meta({ description: 'How the code may be given, if one is asked for' }),
     limits: z.object({
       maxActiveUploads: z.int(),
       partsAtOnce: z.int(),
@@ -41,7 +43,12 @@ export function showAccount(
   const { parked, activeUploads } = now
   return {
     ...settings.parse(record.settings),
-    ...{ id, provider, state, challengeMethods, limits, activeUploads },
+    id,
+    provider,
+    state,
+    challengeMethods,
+    limits,
+    activeUploads,
     stateReason: stateReason === '' ? null : redact(stateReason),
     parked: parked === undefined ? null : { until: time(Date.now() + parked.ms), why: redact(parked.why) },
     createdAt: time(createdAt),

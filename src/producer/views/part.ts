@@ -7,7 +7,9 @@ import { timeOrNull } from './time.ts'
 /** A part as the API shows it. */
 export const partItem = z
   .object({
-    blob: z.string().meta({ description: 'Which byte sequence it belongs to, such as `file` or `signature`' }),
+    blob: z
+      .string()
+      .meta({ description: 'Which byte sequence it belongs to, such as `file` or `signature`' }),
     number: z.int().meta({ description: 'From 1' }),
     offset: z.int(),
     bytes: z.int(),
@@ -28,7 +30,10 @@ export const showParts = (
     const { offset, length } = partRange(blob, number)
     const receipt = receipts.get(number)
     return {
-      ...{ blob: blob.name, number, offset, bytes: length },
+      blob: blob.name,
+      number,
+      offset,
+      bytes: length,
       md5: receipt?.md5 ?? digests[`${blob.content}/${number}`] ?? null,
       etag: receipt?.etag ?? null,
       receivedAt: timeOrNull(receipt?.at),

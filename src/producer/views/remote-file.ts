@@ -24,7 +24,8 @@ export const showRemoteFile = ({ id, name, versions }: RemoteFile): z.infer<type
   id,
   name,
   versions: versions.map(({ number, status, size, md5, createdAt }) => ({
-    ...{ number, status },
+    number,
+    status,
     size: size ?? null,
     md5: md5 ?? null,
     createdAt: createdAt ?? null,

@@ -14,7 +14,8 @@ const uploadView = z
     state: z.enum(uploadStates),
     desired: z.enum(['run', 'cancel']).meta({ description: 'The last command that was accepted' }),
     waitingFor: z.string().nullable().meta({
-      description: 'Why it does not move: `account: …`, `destination: <upload>`, `turn`, or the reason in words',
+      description:
+        'Why it does not move: `account: …`, `destination: <upload>`, `turn`, or the reason in words',
     }),
     source: z.string(),
     fileName: z.string(),
@@ -22,7 +23,9 @@ const uploadView = z
     size: z.int().meta({ description: 'Bytes of the source' }),
     bytesSent: z.int().meta({ description: 'Bytes of parts that have their receipt' }),
     bytesResent: z.int().meta({ description: 'Bytes that went out for nothing, or once more' }),
-    parts: z.object({ total: z.int(), done: z.int() }).meta({ description: 'Over all blobs; 0 until opened' }),
+    parts: z
+      .object({ total: z.int(), done: z.int() })
+      .meta({ description: 'Over all blobs; 0 until opened' }),
     version: z.object(versionFields).nullable(),
     error: z.object({ class: z.string(), message: z.string(), at: z.string() }).nullable(),
     note: z.string().nullable(),
@@ -51,9 +54,17 @@ export function showUpload(
   waitingFor: (record: UploadRecord) => string | null,
 ): UploadItem {
   if ('unreadable' in record) return { id: record.id, state: 'unreadable', note: record.unreadable }
-  const { id, provider, account, state, desired, source, fileName, size, epoch, priority } = record
   return {
-    ...{ id, provider, account, state, desired, source, fileName, size, epoch, priority },
+    id: record.id,
+    provider: record.provider,
+    account: record.account,
+    state: record.state,
+    desired: record.desired,
+    source: record.source,
+    fileName: record.fileName,
+    size: record.size,
+    epoch: record.epoch,
+    priority: record.priority,
     waitingFor: waitingFor(record),
     destination: destinationOf(record),
     bytesSent: record.bytesSent,

@@ -20,7 +20,10 @@ export const ledgerItem = z
 type VersionView = z.infer<z.ZodObject<typeof versionFields>>
 
 export const versionView = ({ remoteId, number, size, md5, url, completedAt }: Version): VersionView => ({
-  ...{ remoteId, number, size, md5 },
+  remoteId,
+  number,
+  size,
+  md5,
   url: url ?? null,
   completedAt: time(completedAt),
 })

@@ -35,11 +35,12 @@ export const describeFailure = (error: unknown, { url, what }: Asked, watch: Wat
   if (watch.caller.aborted) return watch.caller.reason
   const gaveUp = watch.gaveUp()
   if (gaveUp !== undefined) return new Unreachable(originOf(url), `${what} → ${gaveUp}`)
-  const source = watch.sourceError()
-  if (source !== undefined) return source
+  // undici breaks a source with this error, so it goes before the source's own.
   if (error instanceof errors.RequestContentLengthMismatchError) {
     return new StartOver('source-changed', `${what}: the source gave more or fewer bytes than it has`)
   }
+  const source = watch.sourceError()
+  if (source !== undefined) return source
   // Ours, such as a header that is none: a bug, and no trouble of the other side.
   if (error instanceof TypeError || error instanceof errors.InvalidArgumentError) return error
   return new Unreachable(originOf(url), `${what} → ${brief(error)}`, { cause: error })

@@ -15,8 +15,18 @@ export interface Unreadable {
   readonly unreadable: string
 }
 
+interface Deps {
+  readonly redis: Redis
+  readonly keys: Keys
+}
+
+/** What is known about uploads and destinations beside the records themselves. */
+export const createOverview = (deps: Deps) => ({ ...createLists(deps), ...createPlaces(deps) })
+
+export type Overview = ReturnType<typeof createOverview>
+
 /** Reading uploads for people: nothing is left out, and every list is one round trip. */
-export function createOverview({ redis, keys }: { redis: Redis; keys: Keys }) {
+function createLists({ redis, keys }: Deps) {
   return {
     /** In the order asked for; only those that do not exist are left out. */
     readEach: async (ids: readonly string[]): Promise<(UploadRecord | Unreadable)[]> => {
@@ -30,6 +40,24 @@ export function createOverview({ redis, keys }: { redis: Redis; keys: Keys }) {
       })
     },
 
+    /** What an earlier request with this key made, if it is still remembered. */
+    acceptedBefore: async ({
+      key,
+      bodyHash,
+    }: Idempotency): Promise<{ readonly kind: 'repeated' | 'conflict'; readonly id: string } | undefined> => {
+      const [hash, id] = (await redis.get(keys.idempotency(key)))?.split(' ') ?? []
+      if (id === undefined) return undefined
+      return { kind: hash === bodyHash ? 'repeated' : 'conflict', id }
+    },
+
+    /** The MD5s of an upload's parts by `<content>/<number>`, as far as they are known. */
+    digests: async (id: string): Promise<Readonly<Record<string, string>>> => redis.hgetall(keys.digests(id)),
+  }
+}
+
+/** Destinations: whose they are, and what their names mean. */
+function createPlaces({ redis, keys }: Deps) {
+  return {
     /** Whose turn it is at each destination: who owns it, or will be the next to. */
     firstInLine: async (destinations: readonly string[]): Promise<ReadonlyMap<string, string>> => {
       const pipeline = redis.pipeline()
@@ -48,16 +76,6 @@ export function createOverview({ redis, keys }: { redis: Redis; keys: Keys }) {
           return first === null ? [] : [[key, first] as const]
         }),
       )
-    },
-
-    /** What an earlier request with this key made, if it is still remembered. */
-    acceptedBefore: async ({
-      key,
-      bodyHash,
-    }: Idempotency): Promise<{ readonly kind: 'repeated' | 'conflict'; readonly id: string } | undefined> => {
-      const [hash, id] = (await redis.get(keys.idempotency(key)))?.split(' ') ?? []
-      if (id === undefined) return undefined
-      return { kind: hash === bodyHash ? 'repeated' : 'conflict', id }
     },
 
     /** Key of the place that a destination means by now: what its name is bound to, else its own. */
@@ -81,13 +99,8 @@ export function createOverview({ redis, keys }: { redis: Redis; keys: Keys }) {
       // Nobody takes it from a holder, and its time is longer than the work it is held for.
       if ((await redis.get(key)) === holder) await redis.del(key)
     },
-
-    /** The MD5s of an upload's parts by `<content>/<number>`, as far as they are known. */
-    digests: async (id: string): Promise<Readonly<Record<string, string>>> => redis.hgetall(keys.digests(id)),
   }
 }
-
-export type Overview = ReturnType<typeof createOverview>
 
 function readableOr(id: string, fields: Record<string, string>): UploadRecord | Unreadable {
   try {

@@ -42,7 +42,7 @@ function tryAcquire(database: DatabaseSync): boolean {
     database.exec('BEGIN EXCLUSIVE')
     return true
   } catch (error) {
-    if (isBusy(error)) return true
+    if (isBusy(error)) return false
     throw error
   }
 }

@@ -27,7 +27,6 @@ const makePlace = async (): Promise<Place> => {
 
 const refusal = (...parts: readonly string[]): unknown =>
   expect.objectContaining({
-    name: 'FatalError',
     class: 'source-refused',
     message: expect.stringMatching(new RegExp(parts.map((part) => RegExp.escape(part)).join('.*'))),
   })

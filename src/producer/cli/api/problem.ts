@@ -1,17 +1,12 @@
 import { z } from 'zod'
 import { printable } from '../terminal/text.ts'
 
-const path = z.union([
-  z.string(),
-  z.array(z.union([z.string(), z.number()])).transform((parts) => parts.join('.')),
-])
-
 /** An `application/problem+json` body, as far as it is shown. */
 export const problem = z.looseObject({
   title: z.string().optional(),
   detail: z.string().optional(),
   status: z.number().optional(),
-  errors: z.array(z.looseObject({ path: path.default(''), message: z.string().default('') })).default([]),
+  errors: z.array(z.looseObject({ path: z.string(), message: z.string() })).default([]),
 })
 
 export type Problem = z.infer<typeof problem>
@@ -29,11 +24,14 @@ export class Refused extends Error {
   }
 }
 
-/** A line that says what is wrong, then one for each bad field. */
+/** A line that says what is wrong, then one for each bad field that it does not name already. */
 export const describeProblem = (status: number, { title, detail, errors }: Problem): string => {
-  const what = [...new Set([title, detail].filter((text) => text !== undefined && text !== ''))].join(': ')
-  const fields = errors.map(({ path, message }) => `  - ${path === '' ? message : `${path}: ${message}`}`)
-  return [`${what === '' ? 'The service refused it' : what} (${status})`, ...fields].map(printable).join('\n')
+  const what = detail ?? title ?? 'The service refused it'
+  const fields = errors.map(({ path, message }) => (path === '' ? message : `${path}: ${message}`))
+  const named = errors.every(({ message }) => what.includes(message))
+  if (named && fields.length < 2) return printable(`${what} (${status})`)
+  const head = named ? 'The service refused these fields' : what
+  return [`${head} (${status})`, ...fields.map((field) => `  - ${field}`)].map(printable).join('\n')
 }
 
 /** Reads an error's body; whatever is not a problem document is named by its status alone. */

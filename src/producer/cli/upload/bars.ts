@@ -99,7 +99,7 @@ export const barLine = (one: Progress, columns: number): string => {
   const numbers = [
     padStart(formatPercent(one.fraction), 4),
     padStart(`${formatBytes(one.sent)} / ${formatBytes(one.size)}`, 19),
-    one.waitingFor === undefined ? activity(one) : `waits for ${printable(one.waitingFor)}`,
+    one.waitingFor === undefined ? activity(one) : `waits: ${printable(one.waitingFor)}`,
   ]
   return assemble(printable(one.name), { fraction: one.fraction, numbers, columns })
 }

@@ -12,7 +12,7 @@ export interface Display extends Disposable {
 /** What an upload has come to, in one line without its name. */
 export const outcomeOf = (upload: Upload): string => {
   const { state, error, note, version, size } = upload
-  if (state === 'completed') return ['completed', versionText(upload), formatBytes(size ?? 0), timeOf(upload)].filter(Boolean).join(', ')
+  if (state === 'completed') return ['completed', versionText(upload), formatBytes(size), timeOf(upload)].filter(Boolean).join(', ')
   if (state === 'skipped') return ['skipped: it is there already', version && versionText(upload)].filter(Boolean).join(', ')
   const why = error === undefined ? '' : `: ${error.message} (${error.class})`
   return `${state}${why}${note === undefined ? '' : `; ${note}`}`
@@ -21,8 +21,10 @@ export const outcomeOf = (upload: Upload): string => {
 export const versionText = ({ version }: Upload): string =>
   version === undefined ? '' : `version ${version.number} of ${version.remoteId}`
 
-const timeOf = ({ createdAt, endedAt }: Upload): string =>
-  endedAt === undefined || endedAt - createdAt < 1000 ? '' : formatAge(endedAt - createdAt)
+const timeOf = ({ startedAt, endedAt }: Upload): string => {
+  const ms = Date.parse(endedAt ?? '') - Date.parse(startedAt ?? '')
+  return ms >= 1000 ? formatAge(ms) : ''
+}
 
 /** `world.vrcw  completed, version 3 of file_…`. */
 export const endLine = (name: string, upload: Upload): string => printable(`${name}  ${outcomeOf(upload)}`)

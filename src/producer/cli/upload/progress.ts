@@ -65,11 +65,11 @@ export const createProgress = (names: ReadonlyMap<string, string>, now: () => nu
   }
 }
 
-const sentOf = ({ size = 0, bytesSent, state }: Upload): number =>
+const sentOf = ({ size, bytesSent, state }: Upload): number =>
   arrived(state) ? size : Math.min(size, bytesSent)
 
 const progressOf = ({ name, upload, speed }: Seen): Progress => {
-  const { id, state, size = 0, waitingFor } = upload
+  const { id, state, size, waitingFor } = upload
   const sent = sentOf(upload)
   return {
     id,
@@ -87,7 +87,7 @@ const totalOf = (all: readonly Seen[], bytesPerSecond: number): Total => {
   const lost = uploads.filter(({ state }) => ended(state) && !arrived(state))
   // What failed is no longer waited for.
   const wanted = uploads.filter((upload) => !lost.includes(upload))
-  const [size, sent] = [sumOf(wanted, ({ size = 0 }) => size), sumOf(wanted, sentOf)]
+  const [size, sent] = [sumOf(wanted, ({ size }) => size), sumOf(wanted, sentOf)]
   const [done, queued] = [uploads.filter(({ state }) => ended(state)).length, uploads.filter(({ state }) => state === 'queued').length]
   return {
     ...measures({ size, sent, bytesPerSecond }),

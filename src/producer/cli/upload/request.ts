@@ -14,7 +14,7 @@ export const requestFlags = {
   tag: list('TAG', 'of a File that is made'),
   'on-unchanged': choice(['skip', 'upload'], 'what to do with a file that is there already; skip unless given'),
   verify: choice(['download'], 'read the bytes back when all is done, and compare'),
-  priority: whole('N', 'uploads with a higher one go first', { min: -1_000_000, max: 1_000_000 }),
+  priority: whole('N', 'from 0 to 1000; lower ones go first; 100 unless given', { min: 0, max: 1000 }),
   'part-size': byteSize('size of the parts, such as 32M'),
   deadline: duration('give up when it is not done after this time, such as 2h'),
 } as const
@@ -52,10 +52,13 @@ export const providerPart = (flags: RequestFlags, source: Source): Record<string
 /** The body of `POST /v1/uploads`. */
 export const requestBody = (flags: RequestFlags, source: Source): Record<string, unknown> => ({
   provider: providerOf(flags),
-  ...withoutAbsent({ account: flags.account, priority: flags.priority, deadline: flags.deadline }),
+  ...withoutAbsent({ account: flags.account, priority: flags.priority, deadline: deadlineOf(flags) }),
   source: source.url,
   ...providerPart(flags, source),
 })
+
+const deadlineOf = ({ deadline }: RequestFlags): string | undefined =>
+  deadline === undefined ? undefined : new Date(Date.now() + deadline).toISOString()
 
 export const providerOf = ({ provider }: RequestFlags): string => provider ?? 'vrchat'
 

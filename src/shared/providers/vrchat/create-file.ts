@@ -61,13 +61,13 @@ const makeFile = async (opening: Opening, draft: Draft): Promise<Found> => {
   if (settled !== undefined) return bind(opening, draft, settled)
 
   const traits = fileTraits(opening.request, opening.upload.fileName)
-  const { name, extension, mimeType } = traits
+  const { name, extension, mimeType, tags = [] } = traits
   const before = {
     ...draft,
     creatingFile: undefined,
     ...(lost && { possibleOrphan: { name: lost.name, since: lost.since } }),
   }
-  const creating = { name, extension, mimeType, since: opening.now() }
+  const creating = { name, extension, mimeType, tags: [...tags], since: opening.now() }
   await opening.save({ ...before, creatingFile: creating })
   try {
     return await bind(opening, before, await createFile(opening.api, traits))
@@ -96,7 +96,7 @@ const bind = async (opening: Opening, draft: Draft, file: VrchatFile): Promise<F
 export const findLostFile = (work: Work, lost: CreatingFile): Promise<VrchatFile | undefined> =>
   lookFor(work, async () => {
     const found: VrchatFile[] = []
-    for await (const file of allFiles(work.api)) if (mayBe(work, file, lost)) found.push(file)
+    for await (const file of allFiles(work.api, lost.tags)) if (mayBe(work, file, lost)) found.push(file)
     return found.length === 1 ? found[0] : undefined
   })
 
@@ -113,15 +113,24 @@ const mayBe = (work: Work, file: VrchatFile, lost: CreatingFile): boolean => {
   )
 }
 
-/** Every File of the account, each once. Pages are read to an empty one: what is in a page may be filtered. */
-async function* allFiles(api: ApiCall): AsyncGenerator<VrchatFile> {
+/**
+ * Every File of the account, each once; those with tags are only listed by one of them. Pages are read to an
+ * empty one, since what is in a page may be filtered.
+ */
+async function* allFiles(api: ApiCall, tags: readonly string[]): AsyncGenerator<VrchatFile> {
   const seen = new Set<string>()
-  for (let page = 0; page < MOST_PAGES; page++) {
-    const files = await getFiles(api, { n: PAGE, offset: page * PAGE })
-    if (files.length === 0) return
-    for (const file of files) {
+  for (const tag of [undefined, ...tags]) {
+    for await (const file of filesWith(api, tag)) {
       if (!seen.has(file.id)) yield file
       seen.add(file.id)
     }
+  }
+}
+
+async function* filesWith(api: ApiCall, tag: string | undefined): AsyncGenerator<VrchatFile> {
+  for (let page = 0; page < MOST_PAGES; page++) {
+    const files = await getFiles(api, { tag, n: PAGE, offset: page * PAGE })
+    if (files.length === 0) return
+    yield* files
   }
 }

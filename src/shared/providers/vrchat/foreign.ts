@@ -38,7 +38,7 @@ const assertMayGo = async (opening: Opening, version: FileVersion, draft: Draft)
   const what = `version ${String(version.version)} (${version.status}) of the File is unfinished and not ours`
   if (onForeign === 'fail') throw new FatalError('foreign-version', `${what}; onForeign says: fail`)
   // Refused by the server: nobody is sending to it any more.
-  if (onForeign === 'delete' || version.status === 'error') return
+  if (onForeign === 'delete' || foreignWaitMs === 0 || version.status === 'error') return
   const now = opening.now()
   const seen = draft.foreign?.version === version.version ? draft.foreign.seen : now
   const made = Date.parse(version.created_at) - (opening.serverAhead() ?? 0)

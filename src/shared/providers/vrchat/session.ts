@@ -18,7 +18,13 @@ export const draft = z.object({
   /** This upload made the File, and so may remove it again. */
   created: z.boolean().default(false),
   creatingFile: z
-    .object({ name: z.string(), extension: z.string(), mimeType: z.string(), since: z.number() })
+    .object({
+      name: z.string(),
+      extension: z.string(),
+      mimeType: z.string(),
+      tags: z.array(z.string()),
+      since: z.number(),
+    })
     .optional(),
   /** `after`: the highest version number there was before the request. */
   creatingVersion: declared.extend({ after: z.number() }).optional(),

@@ -1,0 +1,109 @@
+import { account, type Account } from '../api/answers.ts'
+import { at, type Api } from '../api/client.ts'
+import { Refused } from '../api/problem.ts'
+import { formOf, type AccountForm } from '../account-forms.ts'
+import { defineCommand, jsonFlag } from '../command.ts'
+import { exitCodes, Failed, UsageError } from '../errors.ts'
+import { text, toggle } from '../flags.ts'
+import { isInteractive, line, type Io } from '../io.ts'
+import { createSecrets, type Secrets } from '../secrets.ts'
+import { showJson } from '../show.ts'
+import { askLine } from '../terminal/prompt.ts'
+
+const TRIES = 3
+
+export const accountLogin = defineCommand({
+  name: 'account login',
+  args: ['ID'],
+  summary: 'log an account in, and answer what the provider asks for',
+  details:
+    'The code (of the authenticator, from an e-mail, or a recovery code) is asked for; a stored TOTP secret\n' +
+    'answers by itself. Elsewhere the code comes from VRCHAT_CODE or standard input, one a line with the cookie first.',
+  examples: [
+    'stevedore account login main',
+    'stevedore account login main --method otp',
+    'stevedore account login main --cookie',
+    'echo 123456 | stevedore account login main --code-stdin',
+  ],
+  flags: {
+    method: text('METHOD', 'how to give the code, where there are several ways: totp, emailOtp, otp (recovery)'),
+    'code-stdin': toggle('read the code from standard input; else VRCHAT_CODE, else asked for'),
+    cookie: toggle('import the auth cookie of a login made elsewhere; VRCHAT_AUTH_COOKIE, else asked for'),
+    'cookie-stdin': toggle('read that cookie from standard input'),
+    ...jsonFlag,
+  },
+  run: async ({ args: [id = ''], flags }, { io, api }) => {
+    const secrets = createSecrets(io)
+    if (flags.cookie || flags['cookie-stdin']) await importCookie(id, { api, secrets, fromStdin: flags['cookie-stdin'] })
+    const asked = await api.ask({ method: 'POST', path: at`/v1/accounts/${id}/login` }, account)
+    const found =
+      asked.state === 'needs-2fa'
+        ? await answer(asked, { api, io, secrets, method: flags.method, fromStdin: flags['code-stdin'] })
+        : asked
+    if (flags.json) showJson(io, found)
+    if (found.state !== 'ready') throw new Failed(`Account ${id} is ${found.state}: ${found.stateReason ?? 'no reason given'}`)
+    if (!flags.json) line(io.out, `Account ${id} is logged in`)
+    return exitCodes.done
+  },
+})
+
+interface Importing {
+  readonly api: Api
+  readonly secrets: Secrets
+  readonly fromStdin: boolean
+}
+
+const importCookie = async (id: string, { api, secrets, fromStdin }: Importing): Promise<void> => {
+  const { provider } = await api.ask({ path: at`/v1/accounts/${id}` }, account)
+  const { cookie } = formOf(provider)
+  const body = { [cookie.name]: await secrets.need(cookie, { fromStdin, flag: 'cookie-stdin' }) }
+  await api.ask({ method: 'PATCH', path: at`/v1/accounts/${id}`, body, secrets: secrets.seen }, account)
+}
+
+interface Answering {
+  readonly api: Api
+  readonly io: Io
+  readonly secrets: Secrets
+  readonly method: string | undefined
+  readonly fromStdin: boolean
+}
+
+/** Hands in the code. A person who mistyped may try again. */
+const answer = async (asked: Account, answering: Answering): Promise<Account> => {
+  const { api, io, secrets, fromStdin } = answering
+  const form = formOf(asked.provider)
+  const method = await chooseMethod(asked, answering)
+  const field = { ...form.code, question: form.codes[method] ?? form.code.question }
+  const patient = isInteractive(io) && !fromStdin && (io.env[field.env] ?? '') === ''
+  for (let tries = 1; ; tries++) {
+    const code = await secrets.need(field, { fromStdin, flag: 'code-stdin' })
+    try {
+      const ask = { method: 'POST', path: at`/v1/accounts/${asked.id}/challenge`, body: { method, code } } as const
+      return await api.ask({ ...ask, secrets: secrets.seen }, account)
+    } catch (error) {
+      if (!patient || tries === TRIES || !(error instanceof Refused) || error.status !== 422) throw error
+      line(io.err, error.message)
+    }
+  }
+}
+
+const chooseMethod = async (
+  { challengeMethods: methods, provider }: Account,
+  { io, method }: Answering,
+): Promise<string> => {
+  const chosen = method ?? (await askMethod(methods, { io, form: formOf(provider) }))
+  const known = methods.find((one) => one.toLowerCase() === chosen.toLowerCase())
+  if (known !== undefined || methods.length === 0) return known ?? chosen
+  throw new UsageError(`The code can be given by ${methods.join(', ')}, not by ${JSON.stringify(chosen)}`)
+}
+
+/** The first is what most people use; only a person is asked which one it shall be. */
+const askMethod = async (
+  methods: readonly string[],
+  { io, form }: { readonly io: Io; readonly form: AccountForm },
+): Promise<string> => {
+  const [first = Object.keys(form.codes)[0] ?? '', second] = methods
+  if (second === undefined || !isInteractive(io)) return first
+  const chosen = await askLine(io, `Code by which way, ${methods.join(' or ')}? [${first}]`, '--method is missing')
+  return chosen === '' ? first : chosen
+}

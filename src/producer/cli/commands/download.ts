@@ -1,0 +1,55 @@
+import { once } from 'node:events'
+import { resolve } from 'node:path'
+import type { Readable } from 'node:stream'
+import { at } from '../api/client.ts'
+import { chooseAccount } from '../choose-account.ts'
+import { defineCommand } from '../command.ts'
+import { exitCodes } from '../errors.ts'
+import { readWhole, text, toggle } from '../flags.ts'
+import { line, type Io } from '../io.ts'
+import { attachmentName } from '../attachment-name.ts'
+import { refuseOverwriting, saveFile } from '../save-file.ts'
+import { printable } from '../terminal/text.ts'
+
+export const download = defineCommand({
+  name: 'download',
+  args: ['FILE_ID', 'VERSION'],
+  summary: 'fetch one version of a file from the provider',
+  examples: [
+    'stevedore download file_0a1b… 3 --account main -o world.vrcw',
+    'stevedore download file_0a1b… 3 -o - | sha256sum',
+  ],
+  flags: {
+    account: text('ID', 'whose file; the only account unless given'),
+    output: text('FILE', 'where to; - is standard output; else the name it has at the provider', 'o'),
+    force: toggle('replace a file that is there'),
+  },
+  run: async ({ args: [fileId = '', written = ''], flags }, { io, api, signal }) => {
+    const version = readWhole('VERSION', written, { min: 0, max: 1_000_000_000 })
+    const { output, force } = flags
+    if (output !== undefined && output !== '-' && !force) await refuseOverwriting(resolve(output))
+    const id = await chooseAccount(api, flags.account)
+    const path = at`/v1/accounts/${id}/files/${fileId}/versions/${version}/content`
+    const { body, header } = await api.stream({ path })
+    if (output === '-') {
+      await pour(body, io, signal)
+      return exitCodes.done
+    }
+    const name = output ?? attachmentName(header('content-disposition')) ?? `${fileId}-${version}`
+    try {
+      if (!force) await refuseOverwriting(resolve(name))
+      await saveFile(body, resolve(name), { overwrite: force, signal })
+    } finally {
+      body.destroy()
+    }
+    line(io.out, printable(name))
+    return exitCodes.done
+  },
+})
+
+/** To standard output, which stays open, no faster than it is read. */
+const pour = async (body: Readable, { out }: Io, signal: AbortSignal): Promise<void> => {
+  for await (const chunk of body) {
+    if (!out.write(chunk)) await once(out, 'drain', { signal })
+  }
+}

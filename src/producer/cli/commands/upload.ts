@@ -1,0 +1,6 @@
+import { createProviders } from '#shared/providers/index.ts'
+import { FatalError } from '#shared/errors.ts'
+import type { Upload } from '../api/answers.ts'
+import { defineCommand, jsonFlag, type Context } from '../command.ts'
+import { exitCodes, Failed, UsageError } from '../errors.ts'
+import { toggle, type Values } from '../flags.ts'
