@@ -1,38 +1,33 @@
 import { startProducer } from '#producer/start.ts'
 import { boot } from '#shared/boot.ts'
-import { loadConfig } from '#shared/config.ts'
-import { createLog } from '#shared/log.ts'
 import { startEmbedded } from '#shared/redis/embedded.ts'
-import { untilStopped } from '#shared/until-stopped.ts'
+import { runProcess } from '#shared/run-process.ts'
+import type { ProcessContext } from '#shared/run-process.ts'
 import { startWorker } from '#worker/start.ts'
 
-const config = loadConfig(process.env, 'standalone')
-const log = createLog({ level: config.logLevel, role: 'standalone' })
-await using resources = new AsyncDisposableStack()
+await runProcess('standalone', process.env, async (context) => {
+  const { config, log, resources } = context
+  const embedded = await embeddedRedis(context)
+  const booted = resources.use(await boot(config, { name: 'standalone', log, ...embedded }))
+  resources.use(await startWorker({ config, boot: booted, log }))
+  const { url } = resources.use(await startProducer({ config, boot: booted, log }))
+  log.info(
+    {
+      redis: embedded?.description ?? 'REDIS_URL',
+      dashboard: `${url}/dashboard`,
+      docs: `${url}/docs`,
+      dataDir: config.dataDir,
+    },
+    `Stevedore listens at ${url}; its token is in ${config.dataDir}/token`,
+  )
+})
 
-const say = (message: string): void => log.info(message)
-const embedded =
-  config.redisUrl === undefined
-    ? await startEmbedded({ dataDir: config.dataDir, cacheDir: config.cacheDir, log: say })
-    : undefined
-// Ends last: the drain still needs its Redis.
-if (embedded !== undefined) resources.defer(async () => void (await embedded.stop()))
-
-const booted = resources.use(
-  await boot(config, { name: 'standalone', log, ...(embedded && { embeddedUrl: embedded.url }) }),
-)
-resources.use(await startWorker({ config, boot: booted, log }))
-const producer = resources.use(await startProducer({ config, boot: booted, log }))
-
-log.info(
-  {
-    redis: embedded === undefined ? 'REDIS_URL' : `${embedded.kind} ${embedded.binary}`,
-    dataDir: config.dataDir,
-    dashboard: `${producer.url}/dashboard`,
-    docs: `${producer.url}/docs`,
-    token: `${config.dataDir}/token`,
-  },
-  `Stevedore listens on ${producer.url}`,
-)
-await untilStopped()
-log.info('draining: parts under way may finish; a second signal ends at once')
+/** The service's own Redis, unless it was given one. Put away last of all: the drain still needs it. */
+async function embeddedRedis({ config, log, resources }: ProcessContext) {
+  if (config.redisUrl !== undefined) return undefined
+  const say = (message: string): void => log.info(message)
+  const { dataDir, cacheDir } = config
+  const redis = await startEmbedded({ dataDir, cacheDir, log: say })
+  resources.defer(async () => void (await redis.stop()))
+  return { embeddedUrl: redis.url, description: `${redis.kind} ${redis.binary}` }
+}

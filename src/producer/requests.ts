@@ -109,7 +109,8 @@ function unionOf(providers: readonly Provider[], schemaOf: (provider: Provider) 
     schemaOf(provider).extend({ provider: z.literal(provider.name) }),
   )
   if (first === undefined) throw new Error('There are no providers')
-  return z.discriminatedUnion('provider', [first, ...rest])
+  const names = providers.map(({ name }) => name).join(', ')
+  return z.discriminatedUnion('provider', [first, ...rest], { error: `must be one of ${names}` })
 }
 
 /** All fields of an account that may be changed, none of them required or filled in. */

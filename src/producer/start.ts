@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from 'pino'
+import type { Boot } from '#shared/boot.ts'
 import type { Config } from '#shared/config.ts'
 import { openToken, registerToken } from '#shared/data-dir.ts'
 import { connectRedis, waitForRedis } from '#shared/redis/connect.ts'
-import type { Secrets } from '#shared/secrets.ts'
 import { openStores, type Stores } from '#shared/stores.ts'
 import { createApp } from './app.ts'
 import type { App } from './context.ts'
@@ -14,9 +14,7 @@ const CLOSE_WITHIN_MS = 3000
 
 export interface ProducerOptions {
   readonly config: Config
-  /** Checked by the caller: safe, and encrypted with the key in `secrets`. */
-  readonly redisUrl: string
-  readonly secrets: Secrets
+  readonly boot: Pick<Boot, 'redisUrl' | 'secrets'>
   readonly log: Logger
 }
 
@@ -26,22 +24,22 @@ export interface Producer extends AsyncDisposable {
 }
 
 /**
- * Wires the producer process and listens. Disposing it lets requests under way end within the grace period,
- * then disconnects.
+ * Wires the producer process, with a Redis connection of its own that fails fast, and listens. Disposing it
+ * lets requests under way end within the grace period, then disconnects.
  */
-export async function startProducer({ config, redisUrl, secrets, log }: ProducerOptions): Promise<Producer> {
+export async function startProducer({ config, boot, log }: ProducerOptions): Promise<Producer> {
   await using resources = new AsyncDisposableStack()
-  const redis = connectRedis(redisUrl, { role: 'api', name: 'api', log: (message) => log.warn(message) })
+  const redis = connectRedis(boot.redisUrl, { role: 'api', name: 'api', log: (message) => log.warn(message) })
   resources.defer(() => redis.disconnect())
   await waitForRedis(redis, REDIS_WITHIN_MS)
 
   const { prefix, dataDir } = config
   await registerToken(redis, { prefix, dataDir, token: config.token ?? (await openToken(dataDir)) })
-  const stores = openStores({ redis, config, secrets })
+  const stores = openStores({ redis, config, secrets: boot.secrets })
   resources.defer(async () => Promise.race([stores[Symbol.asyncDispose](), soon(CLOSE_WITHIN_MS)]))
   reportErrors(stores, log)
 
-  const app = await createApp({ stores, config, secrets, log })
+  const app = await createApp({ stores, config, secrets: boot.secrets, log })
   resources.defer(async () => close(app, config.graceMs))
   const url = await listen(app, config)
   const owned = resources.move()

@@ -49,7 +49,7 @@ export interface Http extends AsyncDisposable {
 const MAX_ANSWER = 8 * 1024 * 1024
 const MAX_ERROR = 64 * 1024
 
-export const httpDefaults: HttpOptions = { stallMs: 60_000, connectMs: 10_000, answerMs: 30_000 }
+const httpDefaults: HttpOptions = { stallMs: 60_000, connectMs: 10_000, answerMs: 30_000 }
 
 /** An HTTP client with its own connections and nothing shared: no cookies, no redirects, no retries. */
 export const createHttp = (options: Partial<HttpOptions> = {}): Http => {
@@ -64,11 +64,13 @@ export const createHttp = (options: Partial<HttpOptions> = {}): Http => {
 }
 
 const send = async (agent: Agent, request: HttpRequest, watch: Watch): Promise<HttpAnswer> => {
-  const body = openBody(request.body)
-  watch.follow(body.stream)
+  let source: Readable | undefined
   let streaming = false
   try {
     watch.signal.throwIfAborted()
+    const body = openBody(request.body)
+    source = body.stream
+    watch.follow(source)
     const answer = await undiciRequest(originalUrl(request), {
       dispatcher: agent.compose(watch.interceptor),
       method: request.method,
@@ -86,7 +88,7 @@ const send = async (agent: Agent, request: HttpRequest, watch: Watch): Promise<H
   } finally {
     // A stream outlives this call; the watch then ends with it.
     if (!streaming) watch.stop()
-    body.stream?.destroy()
+    source?.destroy()
   }
 }
 

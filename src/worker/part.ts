@@ -57,7 +57,7 @@ export function createPart(deps: Deps): Handle<PartJob> {
     } catch (error) {
       throw await settle(deps, job, running, error)
     } finally {
-      await uploads.done(job.upload, running.jobId)
+      await uploads.done(job.upload, running.jobId, deps.instance)
     }
   }
 }

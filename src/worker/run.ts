@@ -124,13 +124,15 @@ async function delayed<Data>({ job, token }: Failed<Data>, delayMs: number): Pro
 
 /** A person needs minutes at the least; looking costs one script call. */
 const PERSON_POLL_MS = 5000
+/** An account may be parked for hours; the deadline, or a person, may come first. */
+const PARKED_POLL_MS = 60_000
 const UNREADABLE_POLL_MS = 60_000
 
 /** How long to wait before the next run that uses no attempt; `undefined` when the failure counts. */
 function putOffMs(error: unknown): number | undefined {
   const jitter = 1 + Math.random() / 4
   if (error instanceof TryLater) return error.delayMs
-  if (error instanceof AccountParked) return Math.max(100, error.delayMs) * jitter
+  if (error instanceof AccountParked) return Math.min(Math.max(100, error.delayMs), PARKED_POLL_MS) * jitter
   if (error instanceof NeedsPerson) return PERSON_POLL_MS * jitter
   // The circuit of the account decides when the next call may go out.
   if (error instanceof Unreachable) return 300 * jitter

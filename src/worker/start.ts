@@ -6,6 +6,7 @@ import type { Logger } from 'pino'
 import type { Boot } from '#shared/boot.ts'
 import type { Config } from '#shared/config.ts'
 import { NeedsPerson } from '#shared/errors.ts'
+import { StillNeedsPerson } from '#shared/governor/acquire.ts'
 import { createHasher } from '#shared/hashing/hasher.ts'
 import { PART_QUEUE, partJob, queuePrefix, UPLOAD_QUEUE, uploadJob, uploadJobId } from '#shared/queues.ts'
 import { createFileSources } from '#shared/sources/file.ts'
@@ -64,7 +65,9 @@ function runQueues({ config, redis, log, stores, deps }: Running): Worker[] {
   const prefix = queuePrefix(config.prefix)
   const onPutOff = async ({ upload }: { upload: string }, reason: Error): Promise<void> => {
     await stores.uploads.waitingFor(upload, reason.message)
-    if (reason instanceof NeedsPerson) await callPerson(stores, upload, reason)
+    // Whoever was only told so must not say it again: a person may have acted meanwhile.
+    const isNews = reason instanceof NeedsPerson && !(reason instanceof StillNeedsPerson)
+    if (isNews) await callPerson(stores, upload, reason)
   }
   const common = { redis, prefix, lockMs, stalledMs, log, onPutOff }
   return [

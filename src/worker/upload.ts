@@ -63,7 +63,7 @@ export function createOrchestrator(deps: Deps): Handle<UploadJob> {
       if (record?.waitingFor !== undefined) await uploads.waitingFor(job.upload, undefined)
       return await drive(job, running, crashes)
     } finally {
-      await uploads.done(job.upload, running.jobId)
+      await uploads.done(job.upload, running.jobId, deps.instance)
     }
   }
 }

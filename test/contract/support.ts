@@ -104,7 +104,7 @@ export function randomBytes(size: number, seed: string): Buffer {
 
 export const md5 = (bytes: Uint8Array): string => createHash('md5').update(bytes).digest('hex')
 
-export const bytesOf = (source: Source, blob: Blob): Buffer =>
+const bytesOf = (source: Source, blob: Blob): Buffer =>
   blob.content === 'source' ? source.bytes : source.signature
 
 export function partOf(source: Source, blob: Blob, number: number): { part: Part; slice: Slice } {
@@ -141,13 +141,15 @@ interface Driving {
   readonly fileName?: string
   readonly boundTo?: string
   readonly signal?: AbortSignal
+  /** What another process saved before it died. */
+  readonly draft?: unknown
 }
 
 let uploads = 0
 
 export function drive({ provider, account, source, signal = never, ...given }: Driving): Driven {
   uploads += 1
-  let draft: unknown
+  let draft = given.draft
   let bound: { key: string; remoteId: string } | undefined
   const request = provider.uploadRequest.parse(given.request)
   const view: UploadView = {

@@ -6,7 +6,7 @@ import type { FaultKind, FaultStep, Opening, Stage } from './provider.ts'
 import { memoryGovernor, memoryLogin, type MemoryLogin } from './support.ts'
 
 export const PART_SIZE = 4096
-export const TOTP_SECRET = 'JBSWY3DPEHPK3PXP'
+const TOTP_SECRET = 'JBSWY3DPEHPK3PXP'
 
 const user = { username: 'ann@home', password: 'pass:wörd/%+ canary' }
 

@@ -63,8 +63,7 @@ export async function openService(options: ServiceOptions = {}): Promise<Service
     startWorker: async () => owned.use(once(await machine.startWorker())),
     addAccount,
     upload: async ({ name, content, request, ...rest }) => {
-      const path =
-        content === undefined ? `${machine.folder}/${name}` : await machine.source(name, content)
+      const path = content === undefined ? `${machine.folder}/${name}` : await machine.source(name, content)
       const wanted = { destination: { name }, partSize: 64 * KIB, ...request }
       return machine.accept({ ...rest, path, request: wanted })
     },
@@ -94,7 +93,7 @@ export async function eventually<T>(
   check: () => Promise<T | undefined | false> | T | undefined | false,
   withinMs = 20_000,
 ): Promise<T> {
-  for (const giveUpAt = Date.now() + withinMs; ; ) {
+  for (const giveUpAt = Date.now() + withinMs; ;) {
     const found = await check()
     if (found !== undefined && found !== false) return found
     if (Date.now() > giveUpAt) throw new Error(`Not within ${withinMs} ms: ${check.toString()}`)

@@ -55,5 +55,7 @@ const forms = new Map([['vrchat', vrchat]])
 export const formOf = (provider: string): AccountForm => {
   const form = forms.get(provider)
   if (form !== undefined) return form
-  throw new UsageError(`There is no provider ${JSON.stringify(provider)}: it is one of ${[...forms.keys()].join(', ')}`)
+  throw new UsageError(
+    `There is no provider ${JSON.stringify(provider)}: it is one of ${[...forms.keys()].join(', ')}`,
+  )
 }

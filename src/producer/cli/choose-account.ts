@@ -9,7 +9,9 @@ export const chooseAccount = async (api: Api, named: string | undefined): Promis
   const [only, ...others] = await listAccounts(api)
   if (only === undefined) throw new UsageError('There is no account yet: stevedore account add vrchat ID')
   if (others.length === 0) return only.id
-  throw new UsageError(`--account is missing; it is one of ${[only, ...others].map(({ id }) => id).join(', ')}`)
+  throw new UsageError(
+    `--account is missing; it is one of ${[only, ...others].map(({ id }) => id).join(', ')}`,
+  )
 }
 
 export const listAccounts = async (api: Api): Promise<readonly Account[]> => {

@@ -8,8 +8,14 @@ import { refuseSecretFlags } from './secret-flags.ts'
 
 /** What every command that talks to the service takes. */
 export const connectionFlags = {
-  url: text('URL', 'address of the service; else STEVEDORE_HOST and STEVEDORE_PORT, else http://127.0.0.1:7070'),
-  'token-file': text('FILE', 'file with the API token; else STEVEDORE_TOKEN, else `token` in the data directory'),
+  url: text(
+    'URL',
+    'address of the service; else STEVEDORE_HOST and STEVEDORE_PORT, else http://127.0.0.1:7070',
+  ),
+  'token-file': text(
+    'FILE',
+    'file with the API token; else STEVEDORE_TOKEN, else `token` in the data directory',
+  ),
   'data-dir': text('FOLDER', "the service's data directory; else STEVEDORE_DATA_DIR, else .stevedore"),
 } as const satisfies Flags
 
@@ -55,10 +61,12 @@ export const defineCommand = <const Of extends Flags>({ run, ...spec }: Spec<Of>
       const read = readFlags(values, flags)
       await using api = connect(
         // Both sets are in `flags`, whose readers made these values.
+        // oxlint-disable-next-line typescript/no-unsafe-type-assertion
         read as Values<typeof connectionFlags>,
         io,
       )
       // Likewise.
+      // oxlint-disable-next-line typescript/no-unsafe-type-assertion
       const input = { args: positionals, flags: read as Values<Of> }
       return await run(input, { io, signal: io.signal, api })
     },
@@ -88,10 +96,7 @@ export const optionsOf = (flags: Flags) =>
 const readFlags = (values: Raw, flags: Flags): Record<string, unknown> =>
   Object.fromEntries(Object.entries(flags).map(([name, { read }]) => [name, read(values[name], name)]))
 
-const checkArguments = (
-  { name, args }: Pick<Command, 'name' | 'args'>,
-  given: readonly string[],
-): void => {
+const checkArguments = ({ name, args }: Pick<Command, 'name' | 'args'>, given: readonly string[]): void => {
   const missing = args.find((arg, index) => !arg.startsWith('[') && given[index] === undefined)
   const usage = `usage: stevedore ${[name, ...args].join(' ')}`
   if (missing !== undefined) throw new UsageError(`${missing.replace('…', '')} is missing; ${usage}`)

@@ -93,7 +93,9 @@ export const byteSize = (help: string): Flag<number | undefined> => ({
     const [, digits = '', unit = ''] = /^(\d{1,12})(?:([kmg])(?:i?b)?|b)?$/i.exec(written) ?? []
     const bytes = Number(digits) * (units[unit.toLowerCase()] ?? 1)
     if (digits !== '' && bytes >= 1 && Number.isSafeInteger(bytes)) return bytes
-    throw new UsageError(`--${name} is a number of bytes, such as 16777216 or 16M, not ${JSON.stringify(written)}`)
+    throw new UsageError(
+      `--${name} is a number of bytes, such as 16777216 or 16M, not ${JSON.stringify(written)}`,
+    )
   },
 })
 

@@ -16,12 +16,25 @@ export const helpOfAll = (commands: readonly Command[]): string => {
     '',
     'flags of all commands:',
     ...flagLines(connectionFlags),
-    '      --version  print the version',
+    '      --version          print the version',
+    '',
+    'environment, beside the settings in .env.example (secrets are never flags):',
+    ...aligned(environment),
     '',
     'exit codes: 0 all done, 1 some failed or were refused, 2 wrong use, 3 service not reachable,',
     '130 stopped with Ctrl-C',
   ].join('\n')
 }
+
+const environment = [
+  ['VRCHAT_USERNAME', 'for account add'],
+  ['VRCHAT_PASSWORD', 'for account add; else --password-stdin, else asked for'],
+  ['VRCHAT_TOTP_SECRET', 'for account add; else --totp-secret-stdin, else asked for'],
+  ['VRCHAT_AUTH_COOKIE', 'for account add and login with --cookie; else --cookie-stdin, else asked for'],
+  ['VRCHAT_API_KEY', 'for account add; else --api-key-stdin, else none'],
+  ['VRCHAT_CODE', 'for account login; else --code-stdin, else asked for'],
+  ['NO_COLOR', 'any value: no colours'],
+] as const
 
 export const helpOf = (command: Command): string =>
   [

@@ -4,7 +4,6 @@ import { optionsOf, type Command } from './command.ts'
 import { exitCodes, Failed, Interrupted, NotReachable, UsageError } from './errors.ts'
 import { helpOf, helpOfAll } from './help.ts'
 import { line, type Io } from './io.ts'
-import { refuseSecretFlags } from './secret-flags.ts'
 
 interface Program {
   readonly commands: readonly Command[]
@@ -23,22 +22,20 @@ export const run = async (program: Program, argv: readonly string[], io: Io): Pr
 const dispatch = async ({ commands, version }: Program, argv: readonly string[], io: Io): Promise<number> => {
   const { words, help, wantsVersion } = survey(commands, argv)
   const found = findCommand(commands, words)
-  if (help || (words.length === 0 && !wantsVersion)) {
-    const asked = help || words[0]?.text === 'help'
-    const text = found === undefined ? helpOfAll(commands) : helpOf(found.command)
-    line(asked ? io.out : io.err, text)
-    return asked ? exitCodes.done : exitCodes.usage
+  if (help) return succeed(io, found === undefined ? helpOfAll(commands) : helpOf(found.command))
+  if (wantsVersion) return succeed(io, version)
+  if (words.length === 0) {
+    line(io.err, helpOfAll(commands))
+    return exitCodes.usage
   }
-  if (wantsVersion) {
-    line(io.out, version)
-    return exitCodes.done
-  }
-  if (found === undefined) {
-    refuseSecretFlags(argv)
-    throw new UsageError(unknown(commands, words))
-  }
+  if (found === undefined) throw new UsageError(unknown(commands, words))
   const rest = argv.filter((_, index) => !found.at.includes(index))
   return found.command.execute(rest, io)
+}
+
+const succeed = ({ out }: Io, text: string): number => {
+  line(out, text)
+  return exitCodes.done
 }
 
 interface Word {
@@ -56,8 +53,18 @@ interface Survey {
 /** A first look, to find the command whatever flags stand before it. */
 const survey = (commands: readonly Command[], argv: readonly string[]): Survey => {
   const flags = Object.assign({}, ...commands.map(({ flags }) => flags))
-  const options = { ...optionsOf(flags), help: { type: 'boolean', short: 'h' }, version: { type: 'boolean' } } as const
-  const { tokens, values } = parseArgs({ args: [...argv], options, allowPositionals: true, strict: false, tokens: true })
+  const options = {
+    ...optionsOf(flags),
+    help: { type: 'boolean', short: 'h' },
+    version: { type: 'boolean' },
+  } as const
+  const { tokens, values } = parseArgs({
+    args: [...argv],
+    options,
+    allowPositionals: true,
+    strict: false,
+    tokens: true,
+  })
   const positional = tokens.flatMap((token) =>
     token.kind === 'positional' ? [{ text: token.value, index: token.index }] : [],
   )
@@ -84,7 +91,8 @@ const findCommand = (
 
 const unknown = (commands: readonly Command[], [first]: readonly Word[]): string => {
   const within = commands.filter(({ name }) => name.startsWith(`${first?.text ?? ''} `))
-  if (within.length > 0) return `stevedore ${first?.text ?? ''} what? ${within.map(({ name }) => name).join(', ')}`
+  if (within.length > 0)
+    return `stevedore ${first?.text ?? ''} what? ${within.map(({ name }) => name).join(', ')}`
   return `There is no command ${JSON.stringify(first?.text ?? '')}; \`stevedore --help\` lists them`
 }
 

@@ -12,7 +12,11 @@ interface Saving {
 }
 
 /** Writes the bytes to a file that appears whole or not at all. Throws `Failed` rather than replace one unasked. */
-export const saveFile = async (body: Readable, path: string, { overwrite, signal }: Saving): Promise<void> => {
+export const saveFile = async (
+  body: Readable,
+  path: string,
+  { overwrite, signal }: Saving,
+): Promise<void> => {
   const draft = join(dirname(path), `.${basename(path)}.${randomBytes(4).toString('hex')}.part`)
   try {
     await pipeline(body, createWriteStream(draft, { flags: 'wx' }), { signal })

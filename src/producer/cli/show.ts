@@ -3,7 +3,8 @@ import { line, type Io } from './io.ts'
 import { formatAge, formatBytes } from './terminal/format.ts'
 import { renderFields, renderTable, type Column } from './terminal/table.ts'
 
-export const showJson = ({ out }: Pick<Io, 'out'>, value: unknown): void => line(out, JSON.stringify(value, null, 2))
+export const showJson = ({ out }: Pick<Io, 'out'>, value: unknown): void =>
+  line(out, JSON.stringify(value, null, 2))
 
 /** A table as wide as the terminal; whole where nobody looks. */
 export const showTable = (
@@ -38,7 +39,10 @@ export const showUpload = (io: Pick<Io, 'out'>, upload: Upload): void => {
     ['provider', upload.provider],
     ['account', upload.account],
     ['size', `${formatBytes(upload.size)} (${upload.size} bytes)`],
-    ['sent', `${formatBytes(upload.bytesSent)}${upload.bytesResent > 0 ? `, ${formatBytes(upload.bytesResent)} once more` : ''}`],
+    [
+      'sent',
+      `${formatBytes(upload.bytesSent)}${upload.bytesResent > 0 ? `, ${formatBytes(upload.bytesResent)} once more` : ''}`,
+    ],
     ['parts', parts.total === 0 ? undefined : `${parts.done} of ${parts.total}`],
     ['epoch', upload.epoch?.toString()],
     ['attempts', upload.attempts?.toString()],

@@ -1,9 +1,11 @@
+import type { FastifyReply, FastifyRequest } from 'fastify'
 import { isToken, tokenHash } from '#shared/data-dir.ts'
 import type { App, Context } from '../context.ts'
 import { createBoard } from '../dashboard/board.ts'
 import { sendLoginPage } from '../dashboard/login-page.ts'
 import { SESSION_COOKIE, SESSION_S, type Sessions } from '../dashboard/sessions.ts'
 import { Problem } from '../problem.ts'
+import { sendProblem } from './answers.ts'
 
 const PATH = '/dashboard'
 const FORM_LIMIT = 4096
@@ -42,9 +44,10 @@ export async function dashboardRoutes(app: App, context: Context, sessions: Sess
 }
 
 /** The cookie opens nothing that changes anything, so that no other site can use it to. */
-async function refuseWrites(request: { readonly method: string; readonly url: string }): Promise<void> {
-  const isRead = request.method === 'GET' || request.method === 'HEAD'
-  if (!isRead && request.url !== `${PATH}/login`) throw new Problem(405, 'The dashboard only shows')
+async function refuseWrites({ method, url }: FastifyRequest, reply: FastifyReply): Promise<unknown> {
+  const isAllowed = method === 'GET' || method === 'HEAD' || url === `${PATH}/login`
+  // Not thrown: bull-board answers whatever is thrown as a 500.
+  return isAllowed ? undefined : sendProblem(reply, new Problem(405, 'The dashboard only shows'))
 }
 
 function loginRoutes(app: App, { redis, config: { prefix } }: Context, sessions: Sessions): void {

@@ -1,5 +1,6 @@
 import swagger from '@fastify/swagger'
 import swaggerUi from '@fastify/swagger-ui'
+import type { SwaggerTransformObject } from '@fastify/swagger'
 import { jsonSchemaTransform, jsonSchemaTransformObject } from 'fastify-type-provider-zod'
 import type { App } from '../context.ts'
 
@@ -24,7 +25,20 @@ export async function documentRoutes(app: App, version: string): Promise<void> {
       ],
     },
     transform: jsonSchemaTransform,
-    transformObject: jsonSchemaTransformObject,
+    transformObject: (document) => withoutInputs(jsonSchemaTransformObject(document)),
+  })
+}
+
+type OpenApi = ReturnType<SwaggerTransformObject>
+
+/** Every named schema comes out twice; ours are all of answers, so what they would be in a request is left out. */
+function withoutInputs(document: OpenApi): OpenApi {
+  if (!('components' in document)) return document
+  const { schemas = {} } = document.components ?? {}
+  const kept = Object.entries(schemas).filter(([name]) => !name.endsWith('Input'))
+  // Only the components change, so it stays the kind of document that it is.
+  return Object.assign(document, {
+    components: { ...document.components, schemas: Object.fromEntries(kept) },
   })
 }
 
@@ -37,7 +51,7 @@ export async function docsRoutes(app: App): Promise<void> {
     })
     await docs.register(swaggerUi, {
       routePrefix: '/docs',
-      uiConfig: { docExpansion: 'list', persistAuthorization: false },
+      uiConfig: { docExpansion: 'list', layout: 'BaseLayout' },
       theme: { title: 'Stevedore API' },
       staticCSP: true,
       // Without TLS in front, the browser would look for the page's own files where nobody listens.

@@ -44,17 +44,23 @@ export async function acquire(
 
     // Everybody in this process stands in line already: this only competes with other processes.
     const pause = kindOf === 'circuit' ? Number(detail) : 15 + Math.random() * 30
-    if (performance.now() + pause > giveUpAt) {
-      const later = Math.max(pause, 300) * (1 + Math.random() / 2)
-      throw new TryLater(`account ${account}: ${reasons[kindOf]}`, later)
-    }
+    if (performance.now() + pause > giveUpAt) throw comeBack(account, kindOf, pause)
     await waitMs(pause, signal)
   }
 }
 
-function needsPerson(state: unknown): NeedsPerson {
+/** What an account's work is told that waited long enough in this process. */
+export const comeBack = (account: string, reason: keyof typeof reasons, pause = 0): TryLater =>
+  new TryLater(`account ${account}: ${reasons[reason]}`, Math.max(pause, 300) * (1 + Math.random() / 2))
+
+/** The account is known to wait for a person; nothing was tried. */
+export class StillNeedsPerson extends NeedsPerson {
+  override name = 'StillNeedsPerson'
+}
+
+function needsPerson(state: unknown): StillNeedsPerson {
   const known = state === 'needs-2fa' ? 'needs-2fa' : 'needs-login'
-  return new NeedsPerson(known, `The account waits for a person (${known})`)
+  return new StillNeedsPerson(known, `The account waits for a person (${known})`)
 }
 
 async function waitMs(ms: number, signal: AbortSignal): Promise<void> {

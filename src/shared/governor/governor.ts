@@ -1,7 +1,7 @@
 import { AccountParked, Unreachable } from '../errors.ts'
 import type { Governor, Limits } from '../providers/provider.ts'
 import type { RunScript } from '../records/scripts.ts'
-import { acquire } from './acquire.ts'
+import { acquire, comeBack } from './acquire.ts'
 import type { Wanted } from './acquire.ts'
 import type { Leases } from './leases.ts'
 import type { Turns } from './turns.ts'
@@ -55,9 +55,9 @@ interface Work<T> {
 
 /** Does the work holding a lease, and tells the account's circuit how it went. */
 async function hold<T>(deps: Deps, wanted: Wanted, { signal, work }: Work<T>): Promise<T> {
-  const { run, leases, turns } = deps
-  const { account, kind, member, most } = wanted
-  const giveBack = await turns.take(`${account}/${kind}`, most, signal)
+  const { run, leases } = deps
+  const { account, kind, member } = wanted
+  const giveBack = await takeTurn(deps, wanted, signal)
   try {
     await acquire(run, leases.leaseMs, wanted, signal)
     const lease = { account, kind, member }
@@ -74,6 +74,17 @@ async function hold<T>(deps: Deps, wanted: Wanted, { signal, work }: Work<T>): P
     }
   } finally {
     giveBack()
+  }
+}
+
+/** Stands in line no longer than allowed: the job's place may be what another account waits for. */
+async function takeTurn({ turns }: Deps, wanted: Wanted, signal: AbortSignal): Promise<() => void> {
+  const { account, kind, most, longestMs } = wanted
+  const patience = AbortSignal.timeout(longestMs)
+  try {
+    return await turns.take(`${account}/${kind}`, most, AbortSignal.any([signal, patience]))
+  } catch (error) {
+    throw patience.aborted && !signal.aborted ? comeBack(account, 'busy') : error
   }
 }
 

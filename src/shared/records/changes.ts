@@ -70,8 +70,7 @@ export function createChanges({ redis, keys, run, retainVersions }: Deps) {
     ): Promise<UploadRecord | 'taken'> => {
       const at = [record.id, record.epoch, record.rev] as const
       const to = [bound.key, bound.remoteId, record.binding] as const
-      const moveWaiters = record.binding !== '' && record.fresh === '' ? '1' : ''
-      const answer = await run('bind', ...at, JSON.stringify(draft), ...to, moveWaiters)
+      const answer = await run('bind', ...at, JSON.stringify(draft), ...to)
       if (outcome.parse(answer)[0] === 'taken') return 'taken'
       return { ...record, draft, destination: bound.key, rev: newRev(answer, record) }
     },
@@ -89,7 +88,7 @@ export function createChanges({ redis, keys, run, retainVersions }: Deps) {
     /** Says what a running upload waits for; `undefined` when it goes on. */
     waitingFor: async (id: string, reason: string | undefined): Promise<void> => {
       if (reason === undefined) await redis.hdel(keys.upload(id), 'waitingFor')
-      else await redis.hset(keys.upload(id), 'waitingFor', redact(reason))
+      else await run('amend', id, '', 'HSET', 'waitingFor', redact(reason))
     },
   }
 }

@@ -1,6 +1,4 @@
-import type { Redis } from 'ioredis'
 import { z } from 'zod'
-import type { Keys } from '../keys.ts'
 import type { Plan } from '../providers/provider.ts'
 import type { RunScript } from './scripts.ts'
 import { parseUpload, RECORD_VERSION } from './upload.ts'
@@ -39,13 +37,13 @@ const wantAnswer = kindAndDetail(['ok', 'missing', 'ended', 'not-ended'])
 const beginAnswer = z.tuple([z.number(), z.array(z.string())])
 
 /** The queue's side of an upload: taken in, let run, picked up, called off, tried again, forgotten. */
-export function createCommands({ redis, keys, run }: { redis: Redis; keys: Keys; run: RunScript }) {
+export function createCommands({ run }: { run: RunScript }) {
   return {
     /** Takes an upload into the queue, or answers what an earlier request with the same key made. */
     accept: async (upload: NewUpload, idempotency?: Idempotency): Promise<Accepted> => {
       const { key, bodyHash, ttlMs } = idempotency ?? { key: '', bodyHash: '', ttlMs: 0 }
-      const lookUp = upload.destination.fresh === true ? '' : (upload.destination.binding ?? '')
-      const answer = await run('accept', upload.id, newRecord(upload), lookUp, key, bodyHash, ttlMs)
+      const { binding = '' } = upload.destination
+      const answer = await run('accept', upload.id, newRecord(upload), binding, key, bodyHash, ttlMs)
       const [kind, id = upload.id] = acceptAnswer.parse(answer)
       return kind === 'no-account' ? { kind } : { kind, id }
     },
@@ -60,13 +58,13 @@ export function createCommands({ redis, keys, run }: { redis: Redis; keys: Keys;
 
     /** Marks the job as in this process's hands, and answers how many processes died with it in theirs. */
     begin: async (id: string, jobId: string, instance: string): Promise<Begun> => {
-      const [crashes, flat] = beginAnswer.parse(await run('begin', id, jobId, instance))
+      const [crashes, flat] = beginAnswer.parse(await run('begin', id, jobId, instance, RECORD_VERSION))
       return { crashes, record: flat.length === 0 ? undefined : parseUpload(unflatten(flat)) }
     },
 
-    /** The job is in nobody's hands any more. */
-    done: async (id: string, jobId: string): Promise<void> => {
-      await redis.hdel(keys.runs(id), jobId)
+    /** The job is not in this process's hands any more; another's mark stays. */
+    done: async (id: string, jobId: string, instance: string): Promise<void> => {
+      await run('done', id, jobId, instance)
     },
 
     /** What a person wants. The last accepted command wins. */

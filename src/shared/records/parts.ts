@@ -70,20 +70,20 @@ function createReceipts({ redis, keys, run }: Deps) {
   }
 }
 
-function createSendings({ redis, keys }: Deps) {
+function createSendings({ run }: Deps) {
   return {
     /** Says where the chain of a blob goes on, once: at `next`. */
     openChain: async (record: UploadRecord, blob: string, next: number): Promise<void> => {
-      await redis.hsetnx(keys.sending(record.id, record.epoch), `next/${blob}`, next)
+      await run('amend', record.id, record.epoch, 'HSETNX', `next/${blob}`, next)
     },
 
     /** Counts a sending that begins (1), or one that ended without receipt (-1); answers how many are open. */
     countSending: async ({ upload, epoch, blob, number }: PartKey, by: 1 | -1): Promise<number> =>
-      redis.hincrby(keys.sending(upload, epoch), `sends/${blob}/${number}`, by),
+      z.number().parse(await run('amend', upload, epoch, 'HINCRBY', `sends/${blob}/${number}`, by)),
 
     /** Bytes that went out for nothing, or once more than needed. */
     countResent: async (upload: string, bytes: number): Promise<void> => {
-      await redis.hincrby(keys.upload(upload), 'bytesResent', bytes)
+      await run('amend', upload, '', 'HINCRBY', 'bytesResent', bytes)
     },
   }
 }

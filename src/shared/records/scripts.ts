@@ -5,11 +5,13 @@ import type { Keys } from '../keys.ts'
 const names = [
   'accept',
   'acquire',
+  'amend',
   'begin',
   'blame',
   'bind',
   'create_account',
   'dispatch',
+  'done',
   'receipt',
   'park',
   'remove',

@@ -45,8 +45,8 @@ async function completeAfterAll(
   if (session === undefined || record.blob + 1 < session.blobs.length) return false
   if (failure?.class === 'verify-failed') return false
   if (record.state !== 'confirming' && record.state !== 'finishing') return false
-  const found = await provider.confirm(account, session, viewOf(record), signal)
-  if (found.kind !== 'complete') return false
+  const found = await untilHopeless(record, provider.confirm(account, session, viewOf(record), signal))
+  if (found instanceof Error || found.kind !== 'complete') return false
   await complete(deps, record, found.version)
   return true
 }
@@ -59,13 +59,20 @@ async function abort(
 ): Promise<string | undefined> {
   const state = record.session?.state ?? record.draft
   if (state === undefined) return undefined
+  const left = { state, stillOurs: stillOurs(uploads, record) }
+  const error = await untilHopeless(record, provider.abort(account, left, signal))
+  return error instanceof Error
+    ? `An unfinished remote upload may be left behind: ${error.message}`
+    : undefined
+}
+
+/** What the provider answered; or why not, once it is no use to ask again. Throws as long as it is. */
+async function untilHopeless<T>(record: UploadRecord, asked: Promise<T>): Promise<T | Error> {
   try {
-    await provider.abort(account, { state, stillOurs: stillOurs(uploads, record) }, signal)
-    return undefined
+    return await asked
   } catch (error) {
     const tooLong = Date.now() - (record.cleanupSince ?? 0) > CLEANUP_WITHIN_MS
-    const hopeless = error instanceof FatalError || (tooLong && isPutOff(error))
-    if (!hopeless) throw error
-    return `An unfinished remote upload may be left behind: ${messageOf(error)}`
+    if (error instanceof FatalError || (tooLong && isPutOff(error))) return new Error(messageOf(error))
+    throw error
   }
 }

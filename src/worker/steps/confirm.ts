@@ -1,10 +1,8 @@
-import { createHash } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { FatalError, StartOver, TryLater } from '#shared/errors.ts'
-import type { Version } from '#shared/providers/provider.ts'
-import type { UploadRecord } from '#shared/records/upload.ts'
 import { complete, sessionOf, viewOf } from './step.ts'
-import type { Step, StepContext, StepDeps } from './step.ts'
+import type { Step, StepDeps } from './step.ts'
+import { differenceOf } from './verify.ts'
 
 const FIRST_WAIT_MS = 300
 const LONGEST_WAIT_MS = 10_000
@@ -15,7 +13,8 @@ export function createConfirm(deps: StepDeps): Step {
     const { provider, account, signal } = context
     const found = await provider.confirm(account, sessionOf(record), viewOf(record), signal)
     if (found.kind === 'complete') {
-      if (record.verify === 'download') await verify(record, found.version, context)
+      const wrong = await differenceOf(record, found.version, context)
+      if (wrong !== undefined) throw new FatalError('verify-failed', wrong)
       return complete(deps, record, found.version)
     }
     if (found.kind === 'broken') throw new StartOver('aborted-by-provider', found.why)
@@ -34,22 +33,4 @@ async function wait(waited: number, why: string, signal: AbortSignal): Promise<v
   const pause = Math.min(LONGEST_WAIT_MS, Math.max(FIRST_WAIT_MS, waited / 2)) * (1 + Math.random() / 4)
   if (pause > 1000) throw new TryLater(why, pause)
   await sleep(pause, undefined, { signal })
-}
-
-/** Reads the bytes back: the provider's own MD5 may be no more than an echo of what it was told. */
-async function verify(
-  record: UploadRecord,
-  version: Version,
-  { provider, account, signal }: StepContext,
-): Promise<void> {
-  const which = { remoteId: version.remoteId, version: version.number }
-  const { body } = await provider.download(account, which, signal)
-  const md5 = createHash('md5')
-  for await (const chunk of body) md5.update(chunk)
-  const found = md5.digest('hex')
-  if (found === record.hashes?.md5) return
-  throw new FatalError(
-    'verify-failed',
-    `Read back, the bytes have MD5 ${found} instead of ${record.hashes?.md5 ?? 'none'}`,
-  )
 }

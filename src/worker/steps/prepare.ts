@@ -5,6 +5,7 @@ import type { UploadRecord } from '#shared/records/upload.ts'
 import { sameFingerprint } from '#shared/sources/fingerprint.ts'
 import { complete, stillOurs, viewOf } from './step.ts'
 import type { Step, StepContext, StepDeps } from './step.ts'
+import { differenceOf } from './verify.ts'
 
 /** How long to stand back when another upload just took the place that ours turned out to go to. */
 const TAKEN_MS = 2000
@@ -69,7 +70,9 @@ async function hashedOrSkipped(
     if (last !== undefined && record.fingerprint && sameFingerprint(last.fingerprint, record.fingerprint)) {
       // Same file, same place: if the provider still shows that version, not a byte needs to be read.
       const found = await inspect(record, last)
-      if (found.kind === 'unchanged') return skip(deps, record, found.version)
+      if (found.kind === 'unchanged' && (await isWhole(record, found.version, context))) {
+        return skip(deps, record, found.version)
+      }
     }
     const { hashes, digests } = await contents.hash(record, context.signal)
     await parts.saveDigests(record.id, digests)
@@ -78,8 +81,13 @@ async function hashedOrSkipped(
   // Once a draft exists, what is at the destination may be our own half-made upload: prepare sorts it out.
   if (hashed.draft !== undefined) return hashed
   const found = await inspect(hashed)
-  return found.kind === 'unchanged' ? skip(deps, hashed, found.version) : hashed
+  if (found.kind !== 'unchanged' || !(await isWhole(hashed, found.version, context))) return hashed
+  return skip(deps, hashed, found.version)
 }
+
+/** Skipped is as good as completed: where bytes are to be read back, those that are there already are, too. */
+const isWhole = async (record: UploadRecord, version: Version, context: StepContext): Promise<boolean> =>
+  (await differenceOf(record, version, context)) === undefined
 
 async function skip(
   { uploads, contents }: StepDeps,

@@ -26,7 +26,9 @@ test('the same idempotency key with the same body answers the upload that it mad
 })
 
 test('twenty requests at once with one key make one upload', async () => {
-  const answers = await Promise.all(Array.from({ length: 20 }, async () => records.tryAccept({ idempotency })))
+  const answers = await Promise.all(
+    Array.from({ length: 20 }, async () => records.tryAccept({ idempotency })),
+  )
 
   expect(answers.filter(({ kind }) => kind === 'accepted')).toHaveLength(1)
   expect(answers.filter(({ kind }) => kind === 'repeated')).toHaveLength(19)

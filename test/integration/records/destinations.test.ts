@@ -26,7 +26,11 @@ const runAll = async (): Promise<string[]> => {
 }
 
 test('uploads to one destination run one at a time, first come first served', async () => {
-  const ids = [await records.accept({ to: 'x' }), await records.accept({ to: 'x' }), await records.accept({ to: 'x' })]
+  const ids = [
+    await records.accept({ to: 'x' }),
+    await records.accept({ to: 'x' }),
+    await records.accept({ to: 'x' }),
+  ]
   expect(await runAll()).toEqual(ids)
 })
 

@@ -33,71 +33,74 @@ const later: readonly UploadState[] = [
   'cancelled',
 ]
 
-test.each([1, 2, 3, 4])('every list is what its records say, after random operations (seed %i)', async (seed) => {
-  const { uploads, redis } = records.stores
-  const choose = randomFrom(seed)
-  const ids: string[] = []
-  for (const account of ['a', 'b', 'c']) await records.addAccount(account, { maxActiveUploads: 6 })
-  const operations = {
-    accept: async () => {
-      const to = choose(['p', 'q', 'r', undefined, undefined])
-      const name = to === undefined ? choose(['n', 'm', undefined]) : undefined
-      const account = choose(['a', 'b', 'c'])
-      const fresh = name !== undefined && choose([true, false, false])
-      ids.push(
-        await records.accept({
-          account,
-          ...(to && { to }),
-          ...(name && { name }),
-          ...(fresh && { fresh: true }),
-        }),
-      )
-    },
-    dispatch: async () => void (await records.dispatch(choose([1, 2, 5]))),
-    move: async () => {
-      const record = await uploads.read(choose(ids))
-      if (record !== undefined && isRunning(record.state)) {
-        await uploads.transition(record, { state: choose(later) })
-      }
-    },
-    bind: async () => {
-      const record = await uploads.read(choose(ids))
-      if (record === undefined || !isRunning(record.state)) return
-      const remoteId = `remote-${choose([1, 2, 3, 4, 5, 6])}`
-      await uploads.bind(record, {}, { key: `test/${remoteId}`, remoteId })
-    },
-    cancel: async () => void (await uploads.want(choose(ids), 'cancel')),
-    retry: async () => void (await uploads.want(choose(ids), 'retry')),
-    remove: async () => {
-      const id = choose(ids)
-      await uploads.remove(id)
-    },
-  }
-  const names = Object.keys(operations)
-  await operations.accept()
-  for (let step = 0; step < 400; step += 1) {
-    const name = choose([...names, 'accept', 'accept', 'move', 'move', 'dispatch'])
-    await Object.entries(operations).find(([known]) => known === name)?.[1]()
-    if (step % 20 === 0) await compareOwners(ids)
-  }
+test.each([1, 2, 3, 4])(
+  'every list is what its records say, after random operations (seed %i)',
+  async (seed) => {
+    const { uploads, redis } = records.stores
+    const choose = randomFrom(seed)
+    const ids: string[] = []
+    for (const account of ['a', 'b', 'c']) await records.addAccount(account, { maxActiveUploads: 6 })
+    const operations = {
+      accept: async () => {
+        const to = choose(['p', 'q', 'r', '', ''])
+        const name = to === '' ? choose(['n', 'm', '']) : ''
+        const account = choose(['a', 'b', 'c'])
+        const fresh = name !== '' && choose([true, false, false])
+        ids.push(
+          await records.accept({
+            account,
+            ...(to && { to }),
+            ...(name && { name }),
+            ...(fresh && { fresh: true }),
+          }),
+        )
+      },
+      dispatch: async () => void (await records.dispatch(choose([1, 2, 5]))),
+      move: async () => {
+        const record = await uploads.read(choose(ids))
+        if (record !== undefined && isRunning(record.state)) {
+          await uploads.transition(record, { state: choose(later) })
+        }
+      },
+      bind: async () => {
+        const record = await uploads.read(choose(ids))
+        if (record === undefined || !isRunning(record.state)) return
+        const remoteId = `remote-${choose([1, 2, 3, 4, 5, 6])}`
+        await uploads.bind(record, {}, { key: `test/${remoteId}`, remoteId })
+      },
+      cancel: async () => void (await uploads.want(choose(ids), 'cancel')),
+      retry: async () => void (await uploads.want(choose(ids), 'retry')),
+      remove: async () => {
+        const id = choose(ids)
+        await uploads.remove(id)
+      },
+    }
+    const names = Object.keys(operations)
+    await operations.accept()
+    for (let step = 0; step < 400; step += 1) {
+      const name = choose([...names, 'accept', 'accept', 'move', 'move', 'dispatch'])
+      await Object.entries(operations).find(([known]) => known === name)?.[1]()
+      if (step % 20 === 0) await compareOwners(ids)
+    }
 
-  const { found, expected } = await compareIndexes(records, ids)
-  expect(found).toEqual(expected)
-  expect(Object.values(expected).flat().length).toBeGreaterThan(50)
+    const { found, expected } = await compareIndexes(records, ids)
+    expect(found).toEqual(expected)
+    expect(Object.values(expected).flat().length).toBeGreaterThan(50)
 
-  // Nothing is stuck: whoever waits gets its turn, until all have ended and every place is free.
-  for (let round = 0; round < 1000; round += 1) {
-    await records.dispatch()
-    const running = await uploads.running()
-    if (running.length === 0) break
-    for (const id of running) await records.end(id)
-  }
-  const left = (await uploads.readMany(ids)).filter(({ state }) => !isEnded(state))
-  expect(left).toEqual([])
-  const keys = await records.allKeys()
-  expect(keys.filter((key) => key.includes(':destination:') || key.includes(':waiting:'))).toEqual([])
-  expect(await redis.exists(`${records.keys.prefix}:accounts:waiting`)).toBe(0)
-})
+    // Nothing is stuck: whoever waits gets its turn, until all have ended and every place is free.
+    for (let round = 0; round < 1000; round += 1) {
+      await records.dispatch()
+      const running = await uploads.running()
+      if (running.length === 0) break
+      for (const id of running) await records.end(id)
+    }
+    const left = (await uploads.readMany(ids)).filter(({ state }) => !isEnded(state))
+    expect(left).toEqual([])
+    const keys = await records.allKeys()
+    expect(keys.filter((key) => key.includes(':destination:') || key.includes(':waiting:'))).toEqual([])
+    expect(await redis.exists(`${records.keys.prefix}:accounts:waiting`)).toBe(0)
+  },
+)
 
 /** At most one upload runs at each place, it owns that place, and nobody owns one without running. */
 async function compareOwners(ids: readonly string[]): Promise<void> {
@@ -115,7 +118,7 @@ test('lists are read in pages by a cursor, newest first, without gaps or repeats
   const ids: string[] = []
   for (let index = 0; index < 25; index += 1) ids.push(await records.accept())
   const seen: string[] = []
-  for (let cursor: string | undefined; ; ) {
+  for (let cursor: string | undefined; ;) {
     const page = await records.stores.uploads.list({ account: 'main', state: 'queued' }, { cursor, limit: 7 })
     if (page.length === 0) break
     seen.push(...page)

@@ -66,7 +66,7 @@ export function startHost(): Host {
   async function order(what: HostOrder, answer: string): Promise<void> {
     const answered = reported(answer)
     const failed = reported('broken').then(() => `failed: ${broken}`)
-    child.send(what)
+    child.send(what, (error) => error && (broken = error.message))
     const outcome = await Promise.race([answered, failed, own.ended.then((end) => `ended with ${end}`)])
     if (outcome !== undefined) throw new Error(`The worker process ${outcome}`)
   }

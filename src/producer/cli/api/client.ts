@@ -20,7 +20,9 @@ export interface Api extends AsyncDisposable {
   /** Throws `NotReachable`, `Refused`, and `Failed` for an answer that is not what was asked for. */
   readonly ask: <Answer>(ask: Ask, schema: z.ZodType<Answer>) => Promise<Answer>
   /** The body as it comes; whoever asked destroys it. */
-  readonly stream: (ask: Ask) => Promise<{ readonly body: Readable; readonly header: (name: string) => string | undefined }>
+  readonly stream: (
+    ask: Ask,
+  ) => Promise<{ readonly body: Readable; readonly header: (name: string) => string | undefined }>
 }
 
 // Some calls go on to the provider, which answers slowly, and takes one call at a time.
@@ -50,7 +52,9 @@ export const createApi = (find: () => Address, signal: AbortSignal): Api => {
   })
   const send = async (ask: Ask): Promise<Dispatcher.ResponseData> => {
     const address = find()
-    const answer = await reach(address, signal, () => request(urlOf(address, ask), optionsOf(address, ask, { agent, signal })))
+    const answer = await reach(address, signal, () =>
+      request(urlOf(address, ask), optionsOf(address, ask, { agent, signal })),
+    )
     if (answer.statusCode < 300) return answer
     throw await refusalOf(address, ask, answer, signal)
   }
@@ -105,7 +109,13 @@ const reach = async <T>({ url }: Address, signal: AbortSignal, step: () => Promi
   }
 }
 
-const absent: ReadonlySet<string> = new Set(['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH'])
+const absent: ReadonlySet<string> = new Set([
+  'ECONNREFUSED',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+])
 
 const notReachable = (
   url: string,
@@ -126,7 +136,10 @@ const refusalOf = async (
 ): Promise<Error> => {
   const text = await reach(address, signal, () => readText(body))
   const known = [address.token, ...secrets].filter((secret) => secret !== undefined && secret.length >= 4)
-  const safe = known.reduce<string>((rest, secret) => (secret === undefined ? rest : rest.replaceAll(secret, '…')), text)
+  const safe = known.reduce<string>(
+    (rest, secret) => (secret === undefined ? rest : rest.replaceAll(secret, '…')),
+    text,
+  )
   const said = parseProblem(safe)
   if (statusCode !== 401) return new Refused(statusCode, said)
   const detail =

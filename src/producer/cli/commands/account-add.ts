@@ -1,4 +1,6 @@
 import { account } from '../api/answers.ts'
+import { at, type Api } from '../api/client.ts'
+import { Refused } from '../api/problem.ts'
 import { formOf, type AccountForm } from '../account-forms.ts'
 import { defineCommand, jsonFlag } from '../command.ts'
 import { exitCodes, Failed } from '../errors.ts'
@@ -13,13 +15,21 @@ const flags = {
   contact: text('ADDRESS', 'e-mail address or URL where the provider can reach you; else asked for'),
   acknowledge: toggle('you have read what the provider says about software like this; else asked for'),
   'password-stdin': toggle('read the password from standard input; else VRCHAT_PASSWORD, else asked for'),
-  'totp-secret-stdin': toggle('read the TOTP secret from standard input; else VRCHAT_TOTP_SECRET, else asked for'),
+  'totp-secret-stdin': toggle(
+    'read the TOTP secret from standard input; else VRCHAT_TOTP_SECRET, else asked for',
+  ),
   cookie: toggle('with an auth cookie of a login made elsewhere, which is asked for, instead of a password'),
   'cookie-stdin': toggle('read that cookie from standard input; else VRCHAT_AUTH_COOKIE'),
   'api-key-stdin': toggle('read the old apiKey cookie from standard input; else VRCHAT_API_KEY, else none'),
   'base-url': text('URL', 'another server with the same API'),
-  'on-foreign': choice(['wait', 'delete', 'fail'], "when somebody else's upload is unfinished there; wait unless given"),
-  'etag-check': choice(['strict', 'opaque'], 'opaque for storage whose ETags are no MD5s; strict unless given'),
+  'on-foreign': choice(
+    ['wait', 'delete', 'fail'],
+    "when somebody else's upload is unfinished there; wait unless given",
+  ),
+  'etag-check': choice(
+    ['strict', 'opaque'],
+    'opaque for storage whose ETags are no MD5s; strict unless given',
+  ),
   'max-active-uploads': whole('N', 'uploads at once', { min: 1, max: 1000 }),
   'parts-at-once': whole('N', 'parts at once', { min: 1, max: 64 }),
   'calls-at-once': whole('N', 'API calls at once', { min: 1, max: 64 }),
@@ -44,6 +54,7 @@ export const accountAdd = defineCommand({
   flags,
   run: async ({ args: [provider = '', id = ''], flags }, { io, api }) => {
     const form = formOf(provider)
+    await refuseTaken(api, id)
     await acknowledge(form, { io, given: flags.acknowledge })
     const secrets = createSecrets(io)
     const body = {
@@ -54,14 +65,31 @@ export const accountAdd = defineCommand({
       contact: flags.contact ?? (await askLine(io, form.contact.question, '--contact is missing')),
       ...settingsOf(flags),
     }
-    const added = await api.ask({ method: 'POST', path: '/v1/accounts', body, secrets: secrets.seen }, account)
+    const added = await api.ask(
+      { method: 'POST', path: '/v1/accounts', body, secrets: secrets.seen },
+      account,
+    )
     if (flags.json) showJson(io, added)
     else line(io.out, `Account ${added.id} is added; log it in now with: stevedore account login ${added.id}`)
     return exitCodes.done
   },
 })
 
-const acknowledge = async ({ notice }: AccountForm, { io, given }: { io: Io; given: boolean }): Promise<void> => {
+/** Before a person is asked for everything. */
+const refuseTaken = async (api: Api, id: string): Promise<void> => {
+  try {
+    await api.ask({ path: at`/v1/accounts/${id}` }, account)
+  } catch (error) {
+    if (error instanceof Refused && error.status === 404) return
+    throw error
+  }
+  throw new Failed(`There is an account ${id} already`)
+}
+
+const acknowledge = async (
+  { notice }: AccountForm,
+  { io, given }: { io: Io; given: boolean },
+): Promise<void> => {
   line(io.err, notice)
   line(io.err)
   const missing = 'Nobody can be asked here: --acknowledge says that you have read this'
@@ -76,16 +104,25 @@ interface Asking {
 }
 
 /** The login, either by password or by cookie; questions come in the order of the lines of standard input. */
-const credentialsOf = async (form: AccountForm, { flags, io, secrets }: Asking): Promise<Record<string, unknown>> => {
+const credentialsOf = async (
+  form: AccountForm,
+  { flags, io, secrets }: Asking,
+): Promise<Record<string, unknown>> => {
   const cookieFrom = { fromStdin: flags['cookie-stdin'], flag: 'cookie-stdin' }
   const byCookie = flags.cookie || flags['cookie-stdin']
   const login = byCookie ? {} : await passwordLogin(form, { flags, io, secrets })
   const authCookie = byCookie ? await secrets.need(form.cookie, cookieFrom) : undefined
-  const apiKey = await secrets.given(form.apiKey, { fromStdin: flags['api-key-stdin'], flag: 'api-key-stdin' })
+  const apiKey = await secrets.given(form.apiKey, {
+    fromStdin: flags['api-key-stdin'],
+    flag: 'api-key-stdin',
+  })
   return defined({ ...login, authCookie, apiKey })
 }
 
-const passwordLogin = async (form: AccountForm, { flags, io, secrets }: Asking): Promise<Record<string, unknown>> => {
+const passwordLogin = async (
+  form: AccountForm,
+  { flags, io, secrets }: Asking,
+): Promise<Record<string, unknown>> => {
   const missing = `--username is missing, or ${form.username.env}`
   const username =
     flags.username ?? io.env[form.username.env] ?? (await askLine(io, form.username.question, missing))

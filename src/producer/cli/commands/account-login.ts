@@ -1,7 +1,7 @@
 import { account, type Account } from '../api/answers.ts'
 import { at, type Api } from '../api/client.ts'
 import { Refused } from '../api/problem.ts'
-import { formOf, type AccountForm } from '../account-forms.ts'
+import { formOf, type AccountForm, type Field } from '../account-forms.ts'
 import { defineCommand, jsonFlag } from '../command.ts'
 import { exitCodes, Failed, UsageError } from '../errors.ts'
 import { text, toggle } from '../flags.ts'
@@ -26,7 +26,10 @@ export const accountLogin = defineCommand({
     'echo 123456 | stevedore account login main --code-stdin',
   ],
   flags: {
-    method: text('METHOD', 'how to give the code, where there are several ways: totp, emailOtp, otp (recovery)'),
+    method: text(
+      'METHOD',
+      'how to give the code, where there are several ways: totp, emailOtp, otp (recovery)',
+    ),
     'code-stdin': toggle('read the code from standard input; else VRCHAT_CODE, else asked for'),
     cookie: toggle('import the auth cookie of a login made elsewhere; VRCHAT_AUTH_COOKIE, else asked for'),
     'cookie-stdin': toggle('read that cookie from standard input'),
@@ -34,14 +37,16 @@ export const accountLogin = defineCommand({
   },
   run: async ({ args: [id = ''], flags }, { io, api }) => {
     const secrets = createSecrets(io)
-    if (flags.cookie || flags['cookie-stdin']) await importCookie(id, { api, secrets, fromStdin: flags['cookie-stdin'] })
+    if (flags.cookie || flags['cookie-stdin'])
+      await importCookie(id, { api, secrets, fromStdin: flags['cookie-stdin'] })
     const asked = await api.ask({ method: 'POST', path: at`/v1/accounts/${id}/login` }, account)
     const found =
       asked.state === 'needs-2fa'
         ? await answer(asked, { api, io, secrets, method: flags.method, fromStdin: flags['code-stdin'] })
         : asked
     if (flags.json) showJson(io, found)
-    if (found.state !== 'ready') throw new Failed(`Account ${id} is ${found.state}: ${found.stateReason ?? 'no reason given'}`)
+    if (found.state !== 'ready')
+      throw new Failed(`Account ${id} is ${found.state}: ${found.stateReason ?? 'no reason given'}`)
     if (!flags.json) line(io.out, `Account ${id} is logged in`)
     return exitCodes.done
   },
@@ -70,21 +75,29 @@ interface Answering {
 
 /** Hands in the code. A person who mistyped may try again. */
 const answer = async (asked: Account, answering: Answering): Promise<Account> => {
-  const { api, io, secrets, fromStdin } = answering
-  const form = formOf(asked.provider)
   const method = await chooseMethod(asked, answering)
-  const field = { ...form.code, question: form.codes[method] ?? form.code.question }
-  const patient = isInteractive(io) && !fromStdin && (io.env[field.env] ?? '') === ''
-  for (let tries = 1; ; tries++) {
-    const code = await secrets.need(field, { fromStdin, flag: 'code-stdin' })
+  const { code, codes } = formOf(asked.provider)
+  const field = { ...code, question: codes[method] ?? code.question }
+  for (let triesLeft = asksPerson(field, answering) ? TRIES : 1; ; triesLeft--) {
     try {
-      const ask = { method: 'POST', path: at`/v1/accounts/${asked.id}/challenge`, body: { method, code } } as const
-      return await api.ask({ ...ask, secrets: secrets.seen }, account)
+      return await handIn(asked.id, { ...answering, method, field })
     } catch (error) {
-      if (!patient || tries === TRIES || !(error instanceof Refused) || error.status !== 422) throw error
-      line(io.err, error.message)
+      if (triesLeft === 1 || !(error instanceof Refused && error.status === 422)) throw error
+      line(answering.io.err, error.message)
     }
   }
+}
+
+const asksPerson = ({ env }: Field, { io, fromStdin }: Answering): boolean =>
+  isInteractive(io) && !fromStdin && (io.env[env] ?? '') === ''
+
+const handIn = async (
+  id: string,
+  { api, secrets, method, field, fromStdin }: Answering & { readonly method: string; readonly field: Field },
+): Promise<Account> => {
+  const code = await secrets.need(field, { fromStdin, flag: 'code-stdin' })
+  const ask = { method: 'POST', path: at`/v1/accounts/${id}/challenge`, body: { method, code } } as const
+  return api.ask({ ...ask, secrets: secrets.seen }, account)
 }
 
 const chooseMethod = async (
@@ -104,6 +117,10 @@ const askMethod = async (
 ): Promise<string> => {
   const [first = Object.keys(form.codes)[0] ?? '', second] = methods
   if (second === undefined || !isInteractive(io)) return first
-  const chosen = await askLine(io, `Code by which way, ${methods.join(' or ')}? [${first}]`, '--method is missing')
+  const chosen = await askLine(
+    io,
+    `Code by which way, ${methods.join(' or ')}? [${first}]`,
+    '--method is missing',
+  )
   return chosen === '' ? first : chosen
 }

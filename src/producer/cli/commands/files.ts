@@ -23,11 +23,15 @@ export const files = defineCommand({
   run: async ({ flags }, { io, api }) => {
     const id = await chooseAccount(api, flags.account)
     const { tag, limit: n = 60, offset } = flags
-    const { items } = await api.ask({ path: at`/v1/accounts/${id}/files`, query: { tag, n, offset } }, page(remoteFile))
+    const { items } = await api.ask(
+      { path: at`/v1/accounts/${id}/files`, query: { tag, n, offset } },
+      page(remoteFile),
+    )
     if (flags.json) showJson(io, items)
     else if (items.length === 0) line(io.err, 'There are no such files')
     else showTable(io, columns, items.map(rowOf))
-    if (!flags.json && items.length === n) line(io.err, `There may be more: add --offset ${(offset ?? 0) + n}`)
+    if (!flags.json && items.length === n)
+      line(io.err, `There may be more: add --offset ${(offset ?? 0) + n}`)
     return exitCodes.done
   },
 })

@@ -21,7 +21,8 @@ export const versions = defineCommand({
   },
   run: async ({ args: [named], flags }, { io, api }) => {
     const destination = named ?? flags.destination
-    if (destination === undefined) throw new UsageError('DESTINATION is missing: the id or the name of a File')
+    if (destination === undefined)
+      throw new UsageError('DESTINATION is missing: the id or the name of a File')
     const account = await chooseAccount(api, flags.account)
     const query = { account, destination, limit: flags.limit ?? 50 }
     const { items } = await api.ask({ path: '/v1/versions', query }, page(ledgerEntry))

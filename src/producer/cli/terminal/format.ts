@@ -19,9 +19,10 @@ export const formatSpeed = (bytesPerSecond: number): string => `${formatBytes(by
 export const formatClock = (ms: number): string => {
   const seconds = Math.max(0, Math.ceil(ms / 1000))
   const [h, m, s] = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60, seconds % 60]
-  const two = (value: number): string => String(value).padStart(2, '0')
   return h > 0 ? `${h}:${two(m)}:${two(s)}` : `${m}:${two(s)}`
 }
+
+const two = (value: number): string => String(value).padStart(2, '0')
 
 const ages = [
   [86_400_000, 'd'],

@@ -13,7 +13,9 @@ export const askLine = async (io: Io, question: string, missing: string): Promis
   lines.once('SIGINT', () => ended.abort(new Interrupted(130)))
   lines.once('close', () => ended.abort(new Interrupted(130)))
   try {
-    const answer = await lines.question(`${printable(question)} `, { signal: AbortSignal.any([io.signal, ended.signal]) })
+    const answer = await lines.question(`${printable(question)} `, {
+      signal: AbortSignal.any([io.signal, ended.signal]),
+    })
     return answer.trim()
   } catch (error) {
     throw io.signal.aborted ? io.signal.reason : ended.signal.aborted ? ended.signal.reason : error
@@ -91,7 +93,7 @@ const readKeys = (before: string, keys: string): Keys => {
 }
 
 const afterKey = (typed: string, key: string): string => {
-  if (key === '\u007f' || key === '\b') return [...typed].slice(0, -1).join('')
+  if (key === '\u007f' || key === '\b') return typed.replace(/.$/su, '')
   if (key === '\u0015') return ''
   return /\p{Cc}/u.test(key) ? typed : typed + key
 }

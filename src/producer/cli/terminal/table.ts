@@ -17,9 +17,16 @@ export const renderTable = (
   width?: number,
 ): readonly string[] => {
   const cells = [columns.map(({ title }) => title), ...rows.map((row) => row.map(printable))]
-  const widths = fit(columns, columns.map((_, index) => Math.max(...cells.map((row) => widthOf(row[index] ?? '')))), width)
+  const widths = fit(
+    columns,
+    columns.map((_, index) => Math.max(...cells.map((row) => widthOf(row[index] ?? '')))),
+    width,
+  )
   return cells.map((row) =>
-    columns.map((column, index) => cell(column, row[index] ?? '', widths[index] ?? 0)).join(GAP).trimEnd(),
+    columns
+      .map((column, index) => cell(column, row[index] ?? '', widths[index] ?? 0))
+      .join(GAP)
+      .trimEnd(),
   )
 }
 
@@ -38,9 +45,13 @@ const cell = ({ align }: Column, text: string, width: number): string => {
 }
 
 /** Lines of names and values, the values below each other. */
-export const renderFields = (fields: readonly (readonly [string, string | undefined])[]): readonly string[] => {
+export const renderFields = (
+  fields: readonly (readonly [string, string | undefined])[],
+): readonly string[] => {
   // The loop below narrows what a filter would not.
-  const shown = fields.flatMap(([name, value]) => (value === undefined || value === '' ? [] : [[name, value] as const]))
+  const shown = fields.flatMap(([name, value]) =>
+    value === undefined || value === '' ? [] : [[name, value] as const],
+  )
   const width = Math.max(0, ...shown.map(([name]) => name.length))
   return shown.map(([name, value]) => `${name.padEnd(width)}  ${printable(value)}`)
 }

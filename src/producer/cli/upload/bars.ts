@@ -43,7 +43,8 @@ export const createBars = ({ output, env, progress }: Bars): Display => {
   return {
     see: (upload) => {
       const changed = progress.see(upload)
-      if (changed && ended(upload.state)) above.push(paint(upload.state, endLine(progress.one(upload.id)?.name ?? '', upload)))
+      if (changed && ended(upload.state))
+        above.push(paint(upload.state, endLine(progress.one(upload.id)?.name ?? '', upload)))
       dirty = true
     },
     say: (text) => {
@@ -60,7 +61,12 @@ export const createBars = ({ output, env, progress }: Bars): Display => {
 
 type Paint = (state: string, text: string) => string
 
-const colours: Readonly<Record<string, string>> = { completed: '32', skipped: '36', failed: '31', cancelled: '33' }
+const colours: Readonly<Record<string, string>> = {
+  completed: '32',
+  skipped: '36',
+  failed: '31',
+  cancelled: '33',
+}
 
 const painter =
   (env: Io['env']): Paint =>
@@ -78,7 +84,10 @@ interface Room {
   readonly rows: number
 }
 
-const frame = (progress: ProgressModel, { columns, rows, paint }: Room & { readonly paint: Paint }): readonly string[] => {
+const frame = (
+  progress: ProgressModel,
+  { columns, rows, paint }: Room & { readonly paint: Paint },
+): readonly string[] => {
   const running = progress.running()
   // All must fit on the screen, or the cursor could not go back to where they begin.
   const room = Math.max(1, rows - 3)

@@ -12,8 +12,10 @@ export interface Display extends Disposable {
 /** What an upload has come to, in one line without its name. */
 export const outcomeOf = (upload: Upload): string => {
   const { state, error, note, version, size } = upload
-  if (state === 'completed') return ['completed', versionText(upload), formatBytes(size), timeOf(upload)].filter(Boolean).join(', ')
-  if (state === 'skipped') return ['skipped: it is there already', version && versionText(upload)].filter(Boolean).join(', ')
+  if (state === 'completed')
+    return ['completed', versionText(upload), formatBytes(size), timeOf(upload)].filter(Boolean).join(', ')
+  if (state === 'skipped')
+    return ['skipped: it is there already', version && versionText(upload)].filter(Boolean).join(', ')
   const why = error === undefined ? '' : `: ${error.message} (${error.class})`
   return `${state}${why}${note === undefined ? '' : `; ${note}`}`
 }

@@ -76,7 +76,9 @@ const hashSource = async (tools: Tools, request: unknown, { file, url }: Source)
       path,
       expected,
       partSize,
-      ...(signaturePartSize !== undefined && { signature: { partSize: signaturePartSize, path: tools.path } }),
+      ...(signaturePartSize !== undefined && {
+        signature: { partSize: signaturePartSize, path: tools.path },
+      }),
     },
     signal,
   )

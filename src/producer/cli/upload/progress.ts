@@ -38,7 +38,10 @@ interface Seen {
 }
 
 /** Progress of several uploads. `now` in ms. */
-export const createProgress = (names: ReadonlyMap<string, string>, now: () => number = Date.now): ProgressModel => {
+export const createProgress = (
+  names: ReadonlyMap<string, string>,
+  now: () => number = Date.now,
+): ProgressModel => {
   const seen = new Map<string, Seen>()
   const speed = createSpeed(now)
   const all = (): readonly Seen[] => [...seen.values()]
@@ -88,7 +91,10 @@ const totalOf = (all: readonly Seen[], bytesPerSecond: number): Total => {
   // What failed is no longer waited for.
   const wanted = uploads.filter((upload) => !lost.includes(upload))
   const [size, sent] = [sumOf(wanted, ({ size }) => size), sumOf(wanted, sentOf)]
-  const [done, queued] = [uploads.filter(({ state }) => ended(state)).length, uploads.filter(({ state }) => state === 'queued').length]
+  const [done, queued] = [
+    uploads.filter(({ state }) => ended(state)).length,
+    uploads.filter(({ state }) => state === 'queued').length,
+  ]
   return {
     ...measures({ size, sent, bytesPerSecond }),
     uploads: uploads.length,
@@ -102,7 +108,11 @@ const totalOf = (all: readonly Seen[], bytesPerSecond: number): Total => {
 const sumOf = (uploads: readonly Upload[], of: (upload: Upload) => number): number =>
   uploads.reduce((sum, upload) => sum + of(upload), 0)
 
-const measures = (known: { readonly size: number; readonly sent: number; readonly bytesPerSecond: number }) => {
+const measures = (known: {
+  readonly size: number
+  readonly sent: number
+  readonly bytesPerSecond: number
+}) => {
   const left = known.size - known.sent
   const moves = known.bytesPerSecond > 0 && left > 0
   return {

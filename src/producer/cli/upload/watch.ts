@@ -76,7 +76,10 @@ interface Looking extends Pick<Watching, 'read' | 'seen' | 'signal'> {
 }
 
 /** Answers the failure that time may heal. */
-const look = async (one: Watched, { open, pace, read, seen, signal }: Looking): Promise<Error | undefined> => {
+const look = async (
+  one: Watched,
+  { open, pace, read, seen, signal }: Looking,
+): Promise<Error | undefined> => {
   const before = one.upload
   try {
     one.upload = await read(before.id)
@@ -88,7 +91,8 @@ const look = async (one: Watched, { open, pace, read, seen, signal }: Looking): 
   if (ended(one.upload.state)) open.delete(one)
   const moves = one.upload.state !== before.state || one.upload.bytesSent !== before.bytesSent
   // Thousands that wait in the queue must not keep the running ones from being seen.
-  const lazyMs = one.upload.state === 'queued' ? Math.max(pace.lazyMs, open.size * pace.spacingMs * 2) : pace.lazyMs
+  const lazyMs =
+    one.upload.state === 'queued' ? Math.max(pace.lazyMs, open.size * pace.spacingMs * 2) : pace.lazyMs
   one.pauseMs = moves ? pace.eagerMs : Math.min(one.pauseMs * 1.5, lazyMs)
   one.dueAt = Date.now() + one.pauseMs
   seen(one.upload)

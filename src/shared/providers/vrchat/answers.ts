@@ -61,7 +61,7 @@ export const readError = (answer: Pick<HttpAnswer, 'status' | 'text'>): ApiError
  * VRChat quotes its messages twice and swaps ASCII punctuation for look-alikes, against links in chat.
  * vrchatapi/specification:openapi/components/responses/files/FileVersionDeleteMiddleError.yaml@b7fff1a
  */
-export const normalise = (message: string): string => {
+const normalise = (message: string): string => {
   const quoted = z.string().safeParse(parseJson(message))
   return withoutSecrets(plainText(quoted.data ?? message)).slice(0, 300)
 }

@@ -48,17 +48,27 @@ export const logInNow = async (attempt: Attempt): Promise<LoginResult> => {
   if ((await tryImported(attempt)) !== undefined) return { kind: 'ok' }
   const { jar } = attempt.stored
   if (jar !== undefined && (await isSignedIn(attempt, jar))) return { kind: 'ok' }
+  // One that was refused before may be good from another address.
+  if (attempt.credentials.password === undefined && (await importCookie(attempt)) !== undefined) {
+    return { kind: 'ok' }
+  }
   const result = await logInWithPassword(attempt)
   return typeof result === 'string' ? { kind: 'ok' } : { kind: 'challenge', methods: result.methods }
 }
 
+/** The imported cookie, unless this very one was tried before. */
 const tryImported = async (attempt: Attempt): Promise<Jar | undefined> => {
   const { authCookie } = attempt.credentials
+  const known = authCookie === undefined || fingerprint(authCookie) === attempt.stored.imported
+  return known ? undefined : importCookie(attempt)
+}
+
+const importCookie = async (attempt: Attempt): Promise<Jar | undefined> => {
+  const { authCookie } = attempt.credentials
   if (authCookie === undefined) return undefined
-  const imported = fingerprint(authCookie)
-  if (attempt.stored.imported === imported) return undefined
   const jar = importedJar(authCookie, attempt.baseUrl)
   const alive = await isSignedIn(attempt, jar)
+  const imported = fingerprint(authCookie)
   await save(attempt, alive ? { v: 1, jar, imported } : { ...attempt.stored, imported })
   return alive ? jar : undefined
 }

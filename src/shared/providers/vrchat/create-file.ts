@@ -1,7 +1,7 @@
 import { FatalError } from '#shared/errors.ts'
 import type { UploadView } from '../provider.ts'
 import { plainText, Refusal } from './answers.ts'
-import { createFile, getFile, getFiles, type ApiCall } from './api.ts'
+import { createFile, getFile, getFiles, type ApiCall, type CreateFileRequest } from './api.ts'
 import { lookFor, type Work } from './deps.ts'
 import { realVersions, type VrchatFile } from './files.ts'
 import { certainlyNotMade, type Opening } from './opening.ts'
@@ -69,8 +69,20 @@ const makeFile = async (opening: Opening, draft: Draft): Promise<Found> => {
   }
   const creating = { name, extension, mimeType, tags: [...tags], since: opening.now() }
   await opening.save({ ...before, creatingFile: creating })
+  const file = await createOrFind(opening, { traits, before, creating })
+  return bind(opening, before, file)
+}
+
+const createOrFind = async (
+  opening: Opening,
+  {
+    traits,
+    before,
+    creating,
+  }: { readonly traits: CreateFileRequest; readonly before: Draft; readonly creating: CreatingFile },
+): Promise<VrchatFile> => {
   try {
-    return await bind(opening, before, await createFile(opening.api, traits))
+    return await createFile(opening.api, traits)
   } catch (error) {
     if (certainlyNotMade(error)) {
       await opening.save(before)
@@ -79,7 +91,7 @@ const makeFile = async (opening: Opening, draft: Draft): Promise<Found> => {
     opening.signal.throwIfAborted()
     const made = await findLostFile(opening, creating)
     if (made === undefined) throw error
-    return bind(opening, before, made)
+    return made
   }
 }
 

@@ -112,6 +112,6 @@ const destination = (account: string, request: unknown): Destination => {
     return { key: `vrchat/${to.fileId}` }
   }
   const binding = `${account}/${to.name ?? ''}`
-  if (newFile) return { key: `vrchat/${account}/new/${to.name ?? ''}`, binding, fresh: true }
-  return { key: `vrchat/${account}/name/${to.name ?? ''}`, binding }
+  // A new File stands in line with the others of its name: they follow it in the order they were accepted.
+  return { key: `vrchat/${account}/name/${to.name ?? ''}`, binding, ...(newFile && { fresh: true }) }
 }

@@ -20,7 +20,7 @@ export type StoredLogin = z.infer<typeof stored>
 export const parseLogin = (text: string | undefined): StoredLogin =>
   text === undefined ? { v: 1 } : stored.parse(JSON.parse(text))
 
-export const emptyJar = (): Jar => JSON.stringify(new CookieJar().serializeSync())
+const emptyJar = (): Jar => JSON.stringify(new CookieJar().serializeSync())
 
 // Expired ones too: VRChat's expiry dates say little, its 401 says it all. Cleared ones are empty.
 const cookiesOf = (jar: Jar, url: string): readonly { readonly key: string; readonly value: string }[] =>

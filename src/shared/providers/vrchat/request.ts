@@ -85,7 +85,7 @@ export const credentials = z.object(credentialShape)
 export const settings = z.object(settingShape)
 export const accountRequest = z.strictObject({ ...credentialShape, ...settingShape, acknowledged })
 
-export const fileId = z
+const fileId = z
   .string()
   .toLowerCase()
   .regex(/^file_[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/, 'must look like file_<uuid>')

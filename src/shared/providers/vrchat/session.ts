@@ -1,7 +1,7 @@
 import { z } from 'zod'
 
 /** The four values a version is declared with, as VRChat has them: MD5s in base64. */
-export const declared = z.object({
+const declared = z.object({
   fileMd5: z.string(),
   fileSizeInBytes: z.number(),
   signatureMd5: z.string(),

@@ -1,6 +1,7 @@
--- bind(P, id, epoch, rev, draft JSON, destination key, remote id, binding, move waiters '1'|'')
+-- bind(P, id, epoch, rev, draft JSON, destination key, remote id, binding)
 -- -> {'ok', rev} | {'stale'} | {'taken', owner}
--- Saves the draft, and from now on the destination is known by its remote id, to whoever waits for it too.
+-- Saves the draft, and from now on the destination is known by its remote id, to whoever waits for the same
+-- name too. Those who meant the old place by its id stay there.
 local id, to = ARGV[2], ARGV[6]
 local key = upload_key(id)
 local record = redis.call('HMGET', key, 'epoch', 'rev', 'state', 'destination')
@@ -11,17 +12,15 @@ if from ~= to then
   local owner = redis.call('GET', owner_key(to))
   if owner and owner ~= id then return { 'taken', owner } end
   redis.call('LREM', queue_key(from), 1, id)
-  local moved = {}
-  if ARGV[9] == '1' then
-    moved = redis.call('LRANGE', queue_key(from), 0, -1)
-    redis.call('DEL', queue_key(from))
-  end
   local others = redis.call('LRANGE', queue_key(to), 0, -1)
   redis.call('DEL', queue_key(to))
   redis.call('RPUSH', queue_key(to), id)
-  for _, waiter in ipairs(moved) do
-    redis.call('RPUSH', queue_key(to), waiter)
-    redis.call('HSET', upload_key(waiter), 'destination', to)
+  for _, waiter in ipairs(redis.call('LRANGE', queue_key(from), 0, -1)) do
+    if ARGV[8] ~= '' and redis.call('HGET', upload_key(waiter), 'binding') == ARGV[8] then
+      redis.call('LREM', queue_key(from), 1, waiter)
+      redis.call('RPUSH', queue_key(to), waiter)
+      redis.call('HSET', upload_key(waiter), 'destination', to)
+    end
   end
   for _, waiter in ipairs(others) do
     redis.call('RPUSH', queue_key(to), waiter)

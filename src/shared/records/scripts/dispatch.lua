@@ -33,13 +33,22 @@ local function is_free(destination, id)
   return not owner or owner == id
 end
 
--- The first that really waits. One of another format version stays where it is, for who can read it.
+-- How many at the head of an account's line were looked at and can not run now. No more than these are passed.
+local passed = {}
+local MOST_PASSED = 1000
+
+-- The first that may run. One of another format version stays where it is, for who can read it.
 local function first_of(account)
   local waiting = P .. ':waiting:' .. account
-  for _, id in ipairs(redis.call('ZRANGE', waiting, 0, 99)) do
+  local at = passed[account] or 0
+  while at < MOST_PASSED do
+    local id = redis.call('ZRANGE', waiting, at, at)[1]
+    if not id then return nil end
     local record = redis.call('HMGET', upload_key(id), 'state', 'v', 'destination')
     if record[1] ~= 'queued' then redis.call('ZREM', waiting, id)
-    elseif record[2] == ARGV[3] and is_free(record[3], id) then return id end
+    elseif record[2] == ARGV[3] and is_free(record[3], id) then return id
+    else at = at + 1 end
+    passed[account] = at
   end
   return nil
 end

@@ -12,6 +12,7 @@ if ARGV[6] ~= '' and redis.call('HSETNX', parts, blob .. '/' .. number, ARGV[6])
   redis.call('HINCRBY', key, 'partsDone', 1)
   redis.call('HINCRBY', key, 'bytesSent', ARGV[7])
   redis.call('HSET', key, 'updatedAt', now_ms())
+  redis.call('HDEL', key, 'waitingFor')
   redis.call('DEL', key .. ':crashed')
 end
 if record[3] or record[4] or record[5] ~= 'run' then return { 'ok', 0 } end

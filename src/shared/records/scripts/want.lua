@@ -3,7 +3,7 @@
 local id, what = ARGV[2], ARGV[3]
 local key = upload_key(id)
 local now = now_ms()
-local record = redis.call('HMGET', key, 'state', 'account', 'destination', 'error', 'epoch')
+local record = redis.call('HMGET', key, 'state', 'account', 'destination', 'binding', 'epoch')
 local state, account, destination = record[1], record[2], record[3]
 if not state then return { 'missing' } end
 
@@ -33,6 +33,12 @@ if not redis.call('HGET', key, 'session') then
     redis.call('UNLINK', key .. name .. record[5])
   end
   redis.call('HINCRBY', key, 'epoch', 1)
+  -- Its name may mean another place by now.
+  local bound = record[4] ~= '' and redis.call('GET', P .. ':binding:' .. record[4])
+  if bound then
+    destination = cjson.decode(bound).key
+    redis.call('HSET', key, 'destination', destination)
+  end
 end
 local length = redis.call('HGET', key, 'deadline') - redis.call('HGET', key, 'createdAt')
 redis.call('HDEL', key, 'error', 'failure', 'restart', 'restarts', 'endedAt', 'cleanupSince', 'draft', 'note')

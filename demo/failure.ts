@@ -1,0 +1,16 @@
+/** The demo can not go on, for a reason that the person in front of it can understand. */
+export class DemoFailed extends Error {
+  override name = 'DemoFailed'
+  /** Further lines, such as what a process said last. */
+  readonly details: readonly string[]
+
+  constructor(message: string, details: readonly string[] = []) {
+    super(message)
+    this.details = details
+  }
+}
+
+/** Ctrl-C, or the process was told to end. */
+export class Interrupted extends Error {
+  override name = 'Interrupted'
+}

@@ -1,0 +1,152 @@
+import { once } from 'node:events'
+import { formatBytes } from '#producer/cli/terminal/format.ts'
+import { DemoFailed, Interrupted } from './failure.ts'
+import { hear } from './fake.ts'
+import { bytesOf, filesOf, makeFiles } from './files.ts'
+import type { Flags } from './flags.ts'
+import { type Screen, seconds } from './screen.ts'
+import { openService } from './service.ts'
+import type { Service, Upload } from './service.ts'
+import { openStage } from './stage.ts'
+import type { Stage } from './stage.ts'
+import { printTable } from './table.ts'
+import { transfer } from './transfer.ts'
+import { judge } from './verdict.ts'
+import type { Verdict } from './verdict.ts'
+import { openWorkspace } from './workspace.ts'
+import type { Workspace } from './workspace.ts'
+
+interface Options {
+  readonly flags: Flags
+  readonly screen: Screen
+  /** Aborts with `Interrupted` at Ctrl-C. */
+  readonly interrupted: AbortSignal
+}
+
+/** The whole demo, from an empty folder to an empty folder. Answers the exit code. */
+export async function runDemo(options: Options): Promise<number> {
+  const { screen, interrupted } = options
+  try {
+    const { problems, arrivals } = await inWorkspace(options)
+    if (problems.length > 0)
+      return fail(
+        screen,
+        new DemoFailed(
+          `Not all is as it should be:`,
+          problems.map((problem) => `- ${problem}`),
+        ),
+      )
+    const text = `All ${arrivals.length} files arrived whole, in ${screen.clock()} from start to end.`
+    screen.line(`\n${screen.paint('good', text)}`)
+    return 0
+  } catch (error) {
+    if (!interrupted.aborted) return fail(screen, error)
+    screen.line('\nInterrupted.')
+    return 130
+  }
+}
+
+// What was made, what arrived, and the parts that are replaced while both are there.
+const ROOM = 2.2
+
+async function inWorkspace(options: Options): Promise<Verdict> {
+  const { flags, screen, interrupted } = options
+  const bytes = bytesOf(filesOf(flags.partSize))
+  screen.line(
+    screen.paint(
+      'bold',
+      `Stevedore: 13 files, ${formatBytes(bytes)}, to a fake VRChat; one of two workers is killed on the way`,
+    ),
+  )
+  await using workspace = await openWorkspace(bytes * ROOM)
+  const keepLogs = (): void => {
+    workspace.keepLogs()
+    screen.line(`  The logs are kept in ${workspace.logs}`)
+  }
+  try {
+    const verdict = await onStage(options, workspace)
+    if (verdict.problems.length > 0) keepLogs()
+    return verdict
+  } catch (error) {
+    if (!interrupted.aborted) keepLogs()
+    throw error
+  }
+}
+
+async function onStage({ flags, screen, interrupted }: Options, workspace: Workspace): Promise<Verdict> {
+  const { partSize } = flags
+  screen.heading('Starting, each a process of its own')
+  await using stage = await openStage({ workspace, screen, signal: interrupted })
+  await using service = openService(stage)
+
+  screen.heading('Making files')
+  const began = performance.now()
+  const files = await makeFiles(workspace.sources, filesOf(partSize), stage.signal)
+  const took = seconds(performance.now() - began)
+  screen.line(
+    `  ${files.length} files of random bytes, from nothing to ${formatBytes(files[0]?.size ?? 0)}, in ${took}`,
+  )
+
+  screen.heading('Limits that the demo sets for itself')
+  printLimits(screen, await service.addAccount(), partSize)
+
+  screen.heading('Uploading over the HTTP API')
+  const { uploads, kill } = await transfer({ stage, service, files, partSize, screen })
+
+  screen.heading('What arrived')
+  const [parts, testimony] = await Promise.all([countParts(service, uploads), hear(stage)])
+  const verdict = judge({ files, uploads, parts, testimony, kill, partSize })
+  printTable(screen, verdict.arrivals)
+  printChecks(screen, verdict, partSize)
+  if (flags.keep) await linger(screen, stage)
+  return verdict
+}
+
+function printLimits(screen: Screen, limits: Readonly<Record<string, number>>, partSize: number): void {
+  const limit = (name: string): string => String(limits[name] ?? '?')
+  screen.line(
+    `  ${limit('maxActiveUploads')} uploads at once, ${limit('partsAtOnce')} parts at once, parts of ${formatBytes(partSize)},`,
+  )
+  screen.line(
+    `  ${limit('callsAtOnce')} API calls at once, ${limit('callSpacingMs')} ms between them; an account at VRChat starts far gentler`,
+  )
+}
+
+async function countParts(service: Service, uploads: readonly Upload[]) {
+  return new Map(await Promise.all(uploads.map(async ({ id }) => [id, await service.parts(id)] as const)))
+}
+
+function printChecks(
+  screen: Screen,
+  { sentTwice, partsInFlight, problems }: Verdict,
+  partSize: number,
+): void {
+  screen.line(
+    `  ${screen.paint('dim', 'Parts: of the file + of its signature. SHA-256: of the bytes on the disk of the fake.')}`,
+  )
+  const most = formatBytes(partsInFlight * partSize)
+  screen.line(`\n  Sent twice because of the kill: ${formatBytes(sentTwice)} (${sentTwice} bytes),`)
+  screen.line(
+    `  at most ${most}: ${partsInFlight} ${partsInFlight === 1 ? 'part' : 'parts'} in flight × ${formatBytes(partSize)}`,
+  )
+  if (problems.length === 0) screen.line(`  Against VRChat's rules: nothing, says the fake`)
+  for (const problem of problems) screen.line(`  ${screen.paint('bad', `✗ ${problem}`)}`)
+}
+
+async function linger(screen: Screen, { url, token, signal }: Stage): Promise<void> {
+  screen.heading('Still running, until Ctrl-C')
+  screen.line(`  dashboard  ${url}/dashboard`)
+  screen.line(`  API docs   ${url}/docs`)
+  screen.line(`  token      ${token}`)
+  if (!signal.aborted) await once(signal, 'abort')
+  if (!(signal.reason instanceof Interrupted)) throw signal.reason
+}
+
+function fail(screen: Screen, error: unknown): number {
+  if (error instanceof SuppressedError) fail(screen, error.suppressed)
+  const reason: unknown = error instanceof SuppressedError ? error.error : error
+  const message = reason instanceof Error ? reason.message : String(reason)
+  screen.line(`\n${screen.paint('bad', `Failed after ${screen.clock()}: ${message}`)}`)
+  if (reason instanceof DemoFailed) for (const detail of reason.details) screen.line(`  ${detail}`)
+  return 1
+}

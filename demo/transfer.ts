@@ -1,0 +1,85 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { DemoFailed } from './failure.ts'
+import type { DemoFile } from './files.ts'
+import { killOneWorker } from './kill.ts'
+import type { Kill } from './kill.ts'
+import { showProgress } from './progress.ts'
+import type { Screen } from './screen.ts'
+import { isEnded } from './service.ts'
+import type { Service, Upload } from './service.ts'
+import type { Stage } from './stage.ts'
+
+const LOOK_MS = 120
+// Far longer than it takes to notice a dead worker.
+const STUCK_MS = 60_000
+
+interface Options {
+  readonly stage: Stage
+  readonly service: Service
+  readonly files: readonly DemoFile[]
+  readonly partSize: number
+  readonly screen: Screen
+}
+
+export interface Transferred {
+  /** In the order of the files, all of them ended. */
+  readonly uploads: readonly Upload[]
+  readonly kill: Kill | undefined
+}
+
+/** Uploads all files, showing how far they are, while one worker is killed. */
+export async function transfer({ stage, service, files, partSize, screen }: Options): Promise<Transferred> {
+  let uploads: readonly Upload[] = []
+  const over = new AbortController()
+  using progress = showProgress(screen)
+  const kill = killOneWorker({
+    stage,
+    uploads: () => uploads,
+    say: progress.say,
+    over: AbortSignal.any([over.signal, stage.signal]),
+  })
+  // Looked at below, or not at all when the watching fails first.
+  kill.catch(() => undefined)
+  try {
+    // Lower goes first: the big file, as the kill comes in the middle of it.
+    for (const [index, file] of files.entries()) await service.upload(file, { partSize, priority: index })
+    const isStuck = createStuck()
+    for (;;) {
+      stage.signal.throwIfAborted()
+      uploads = inOrder(files, await service.uploads())
+      progress.see(uploads)
+      if (uploads.every(isEnded)) break
+      if (isStuck(uploads)) throw stuck(uploads)
+      await sleep(LOOK_MS)
+    }
+  } finally {
+    over.abort()
+  }
+  return { uploads, kill: await kill }
+}
+
+function inOrder(files: readonly DemoFile[], uploads: readonly Upload[]): readonly Upload[] {
+  return files.map(({ name }) => {
+    const upload = uploads.find(({ fileName }) => fileName === name)
+    if (upload === undefined) throw new DemoFailed(`The service has lost the upload of ${name}`)
+    return upload
+  })
+}
+
+/** Whether nothing at all has changed for too long. */
+function createStuck(): (uploads: readonly Upload[]) => boolean {
+  let last = ''
+  let since = 0
+  return (uploads) => {
+    const now = uploads.map(({ state, bytesSent }) => `${state} ${bytesSent}`).join()
+    if (now !== last) since = Date.now()
+    last = now
+    return Date.now() - since > STUCK_MS
+  }
+}
+
+const stuck = (uploads: readonly Upload[]): DemoFailed =>
+  new DemoFailed(
+    `Nothing has moved for ${STUCK_MS / 1000} s:`,
+    uploads.filter((upload) => !isEnded(upload)).map(({ fileName, state }) => `${fileName}: ${state}`),
+  )

@@ -1,0 +1,49 @@
+import type { Logger } from 'pino'
+import { loadConfig } from './config.ts'
+import type { Config, Environment } from './config.ts'
+import { messageOf } from './errors.ts'
+import { createLog } from './log.ts'
+
+export type ServiceRole = 'standalone' | 'serve' | 'worker'
+
+export interface ProcessContext {
+  readonly config: Config
+  readonly log: Logger
+  /** What is put in here is put away in reverse order when the process stops, or when its start failed. */
+  readonly resources: AsyncDisposableStack
+}
+
+/**
+ * A service process from its settings to its end: starts, waits for SIGTERM or SIGINT, puts everything away.
+ * A second signal ends it at once. A start that fails says why, in words, and exits with 1.
+ */
+export async function runProcess(
+  role: ServiceRole,
+  environment: Environment,
+  start: (context: ProcessContext) => Promise<void>,
+): Promise<void> {
+  try {
+    const config = loadConfig(environment, role)
+    const log = createLog({ level: config.logLevel, role })
+    await using resources = new AsyncDisposableStack()
+    const stopped = untilStopped()
+    // A signal during the start stops as well: as soon as there is something to put away in order.
+    await start({ config, log, resources })
+    await stopped
+    log.info('stopping: parts under way may finish; a second signal ends at once')
+  } catch (error) {
+    process.stderr.write(`stevedore ${role}: ${messageOf(error)}\n`)
+    process.exitCode = 1
+  }
+}
+
+async function untilStopped(): Promise<void> {
+  await new Promise<void>((resolve) => {
+    process.once('SIGTERM', resolve)
+    process.once('SIGINT', resolve)
+  })
+  process.on('SIGTERM', endAtOnce)
+  process.on('SIGINT', endAtOnce)
+}
+
+const endAtOnce = (): never => process.exit(130)

@@ -1,0 +1,23 @@
+import { createHash } from 'node:crypto'
+import type { Version } from '#shared/providers/provider.ts'
+import type { UploadRecord } from '#shared/records/upload.ts'
+import type { StepContext } from './step.ts'
+
+/**
+ * Reads the bytes back, if that was asked for, and answers what is wrong with them: the provider's own MD5 may
+ * be no more than an echo of what it was told.
+ */
+export async function differenceOf(
+  record: UploadRecord,
+  version: Version,
+  { provider, account, signal }: StepContext,
+): Promise<string | undefined> {
+  if (record.verify !== 'download') return undefined
+  const which = { remoteId: version.remoteId, version: version.number }
+  const { body } = await provider.download(account, which, signal)
+  const md5 = createHash('md5')
+  for await (const chunk of body) md5.update(chunk)
+  const found = md5.digest('hex')
+  const expected = record.hashes?.md5 ?? version.md5
+  return found === expected ? undefined : `Read back, the bytes have MD5 ${found} instead of ${expected}`
+}
