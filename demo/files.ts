@@ -24,15 +24,15 @@ export function filesOf(partSize: number): readonly Wanted[] {
     { name: 'many-parts.vrcw', size: 24 * partSize + 12_345 },
     { name: 'empty.vrca', size: 0 },
     { name: 'one-byte.vrca', size: 1 },
-    { name: 'largest-simple.vrca', size: MULTIPART_FROM - 1 },
-    { name: 'smallest-multipart.vrca', size: MULTIPART_FROM },
+    { name: 'last-simple.vrca', size: MULTIPART_FROM - 1 },
+    { name: 'first-multipart.vrca', size: MULTIPART_FROM },
     { name: 'one-part-less-1.vrca', size: partSize - 1 },
     { name: 'one-part.vrca', size: partSize },
     { name: 'one-part-plus-1.vrca', size: partSize + 1 },
     { name: 'two-parts.vrca', size: 2 * partSize },
     { name: 'two-parts-plus-1.vrca', size: 2 * partSize + 1 },
     { name: 'höhle-洞窟.vrcw', size: 3 * partSize - 1 },
-    { name: 'name with spaces & signs %.vrcw', size: 4 * partSize + 1 },
+    { name: 'spaces & signs %.vrcw', size: 4 * partSize + 1 },
     { name: 'five-parts.vrcw', size: 5 * partSize },
   ]
 }

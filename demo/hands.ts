@@ -1,6 +1,5 @@
 import type { Redis } from 'ioredis'
 import { createKeys } from '#shared/keys.ts'
-import { ACCOUNT } from './service.ts'
 import { PREFIX } from './stage.ts'
 
 const keys = createKeys(PREFIX)
@@ -11,8 +10,8 @@ export interface PartInHand {
   readonly blob: string
   readonly number: number
   readonly job: string
-  /** Its bytes are on their way; otherwise it waits for its turn, or is about to end. */
-  readonly isSending: boolean
+  /** Begun to be sent, and its receipt not saved: dies the worker now, it has to be sent again. */
+  readonly isInFlight: boolean
 }
 
 /** Who works on what. The API does not say it, but Redis knows: that is how a crash is noticed. */
@@ -32,11 +31,11 @@ export function lookAtHands(redis: Redis): Hands {
   }
   return {
     of: async (pid, uploads) => {
-      const sending = new Set(await redis.zrange(keys.accountLeases(ACCOUNT, 'parts'), 0, '-1'))
       const all = await Promise.all(
-        uploads.map(async (upload) =>
-          (await jobsOf(pid, upload)).flatMap((job) => partOf(upload, job, sending.has(job)) ?? []),
-        ),
+        uploads.map(async (upload) => {
+          const jobs = await jobsOf(pid, upload)
+          return Promise.all(jobs.flatMap((job) => partOf(redis, upload, job) ?? []))
+        }),
       )
       return all.flat()
     },
@@ -49,8 +48,15 @@ export function lookAtHands(redis: Redis): Hands {
 }
 
 /** `upl_…-e1-file-7`; an upload's own job, `upl_…-r1`, is none. */
-function partOf(upload: string, job: string, isSending: boolean): PartInHand | undefined {
-  const [, blob, number] = /-e\d+-(\w+)-(\d+)$/.exec(job) ?? []
-  if (blob === undefined || number === undefined) return undefined
-  return { upload, blob, number: Number(number), job, isSending }
+function partOf(redis: Redis, upload: string, job: string): Promise<PartInHand> | undefined {
+  const [, epoch, blob, number] = /-e(\d+)-(\w+)-(\d+)$/.exec(job) ?? []
+  if (epoch === undefined || blob === undefined || number === undefined) return undefined
+  const find = async (): Promise<PartInHand> => {
+    const [sends, receipt] = await Promise.all([
+      redis.hget(keys.sending(upload, Number(epoch)), `sends/${blob}/${number}`),
+      redis.hexists(keys.parts(upload, Number(epoch)), `${blob}/${number}`),
+    ])
+    return { upload, blob, number: Number(number), job, isInFlight: Number(sends ?? 0) > 0 && receipt === 0 }
+  }
+  return find()
 }

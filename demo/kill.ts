@@ -37,17 +37,15 @@ export async function killOneWorker({ stage, uploads, say, over }: Options): Pro
   const { victim, parts } = killed
   const at = Date.now()
   await victim.ended
-  const others = stage.workers.filter((worker) => worker !== victim)
-  const names = others.map(({ name, pid }) => `${name} (pid ${pid})`).join(', ')
+  const other = stage.workers.find((worker) => worker !== victim)?.name ?? 'nobody'
+  const waiting = parts.filter((part) => !isInFlight(part)).length
   say(`${victim.name} (pid ${victim.pid}) is killed with SIGKILL`)
-  say(`  in its hands: ${listParts(parts, uploads())}`)
-  say(`  ${names} goes on alone`)
+  say(`  it was sending ${listParts(parts.filter(isInFlight), uploads())}`)
+  if (waiting > 0) say(`  and had ${waiting} more ${waiting === 1 ? 'part' : 'parts'} in its hands`)
+  say(`  ${other} goes on alone, and is given these when the locks of the dead one end`)
 
   while (!over.aborted && !(await hands.areElsewhere(victim.pid, parts))) await sleep(LOOK_MS)
-  if (!over.aborted)
-    say(
-      `${others[0]?.name ?? 'nobody'} has taken over these parts, ${seconds(Date.now() - at)} after the kill`,
-    )
+  if (!over.aborted) say(`${other} has taken all of these over, ${seconds(Date.now() - at)} after the kill`)
   return { worker: victim.name, pid: victim.pid, at, parts }
 }
 
@@ -70,8 +68,8 @@ async function catchOne({ stage, hands, uploads, over }: Catching): Promise<Caug
     if (fraction < FROM) continue
     const ids = uploads().map(({ id }) => id)
     const busy = await busiest(stage.workers, (pid) => hands.of(pid, ids))
-    if (busy === undefined || busy.sending < (fraction < HURRY ? 2 : 1)) continue
-    const parts = await killIfSending(busy.worker, () => hands.of(busy.worker.pid, ids))
+    if (busy === undefined || busy.inFlight < (fraction < HURRY ? 2 : 1)) continue
+    const parts = await killIfBusy(busy.worker, () => hands.of(busy.worker.pid, ids))
     if (parts !== undefined) return { victim: busy.worker, parts }
   }
   return undefined
@@ -80,20 +78,20 @@ async function catchOne({ stage, hands, uploads, over }: Catching): Promise<Caug
 async function busiest(
   workers: readonly StartedProcess[],
   partsOf: (pid: number) => Promise<readonly PartInHand[]>,
-): Promise<{ readonly worker: StartedProcess; readonly sending: number } | undefined> {
+): Promise<{ readonly worker: StartedProcess; readonly inFlight: number } | undefined> {
   const all = await Promise.all(
     workers.map(async (worker) => ({
       worker,
-      sending: (await partsOf(worker.pid)).filter(isSending).length,
+      inFlight: (await partsOf(worker.pid)).filter(isInFlight).length,
     })),
   )
-  return all.toSorted((a, b) => b.sending - a.sending)[0]
+  return all.toSorted((a, b) => b.inFlight - a.inFlight)[0]
 }
 
-const isSending = (part: PartInHand): boolean => part.isSending
+const isInFlight = (part: PartInHand): boolean => part.isInFlight
 
 /** Answers what it had in its hands when it died; it lives on when that would be nothing to see. */
-async function killIfSending(
+async function killIfBusy(
   worker: StartedProcess,
   partsOf: () => Promise<readonly PartInHand[]>,
 ): Promise<readonly PartInHand[] | undefined> {
@@ -104,15 +102,24 @@ async function killIfSending(
   try {
     parts = await partsOf()
   } finally {
-    worker.signal(parts.some(isSending) ? 'SIGKILL' : 'SIGCONT')
+    worker.signal(parts.some(isInFlight) ? 'SIGKILL' : 'SIGCONT')
   }
-  return parts.some(isSending) ? parts : undefined
+  return parts.some(isInFlight) ? parts : undefined
 }
 
+/** `world.vrcw parts 7 and 9, avatar.vrca signature part 1`. */
 function listParts(parts: readonly PartInHand[], uploads: readonly Upload[]): string {
-  const texts = parts.map(({ upload, blob, number, isSending }) => {
+  const nameOf = ({ upload, blob }: PartInHand): string => {
     const name = uploads.find(({ id }) => id === upload)?.fileName ?? upload
-    return `${name}${blob === 'file' ? '' : ` ${blob}`} part ${number}${isSending ? '' : ' (not on its way)'}`
-  })
-  return texts.join(', ')
+    return blob === 'file' ? name : `${name} ${blob}`
+  }
+  const texts = Map.groupBy(parts, nameOf)
+    .entries()
+    .map(([name, group]) => {
+      const numbers = group.map(({ number }) => number).toSorted((a, b) => a - b)
+      return `${name} ${numbers.length === 1 ? 'part' : 'parts'} ${and.format(numbers.map(String))}`
+    })
+  return [...texts].join(', ')
 }
+
+const and = new Intl.ListFormat('en')

@@ -101,8 +101,10 @@ async function launch({ args, env = {} }: Program<unknown>, log: string): Promis
 
 /** Settings of somebody's own Stevedore must not reach the demo's. */
 function inherited(): NodeJS.ProcessEnv {
-  const isOurs = (name: string): boolean => /^(STEVEDORE_|FAKE_VRCHAT_)|^REDIS_URL$/.test(name)
-  return Object.fromEntries(Object.entries(process.env).filter(([name]) => !isOurs(name)))
+  const others = Object.entries(process.env).filter(
+    ([name]) => !/^(STEVEDORE_|FAKE_VRCHAT_)|^REDIS_URL$/.test(name),
+  )
+  return Object.fromEntries(others)
 }
 
 async function untilReady<Ready>(

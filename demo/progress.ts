@@ -96,7 +96,8 @@ function frame(screen: Screen, uploads: readonly Upload[], bytesPerSecond: numbe
   const hidden = uploads.length - fitting.length
   const width = Math.min(28, Math.max(5, ...uploads.map(({ fileName }) => widthOf(fileName))))
   const { done, sent, size } = sumOf(uploads)
-  const total = { sent, size, note: `${formatSpeed(bytesPerSecond)}  ${screen.clock()}` }
+  const pace = done < uploads.length ? `${formatSpeed(bytesPerSecond)}  ` : ''
+  const total = { sent, size, note: `${pace}${screen.clock()}` }
   return [
     ...fitting.map((upload) => uploadLine(screen, upload, width)),
     ...(hidden > 0 ? [`  … and ${hidden} more`] : []),

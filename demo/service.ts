@@ -4,7 +4,7 @@ import { at, createApi } from '#producer/cli/api/client.ts'
 import type { DemoFile } from './files.ts'
 import type { Stage } from './stage.ts'
 
-export const ACCOUNT = 'demo'
+const ACCOUNT = 'demo'
 
 /** The account's limits, which the demo sets for itself: nobody else is at the other end. */
 const limits = { maxActiveUploads: 8, partsAtOnce: 4, callsAtOnce: 4, callSpacingMs: 0 }

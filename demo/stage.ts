@@ -45,7 +45,7 @@ export async function openStage({ workspace, screen, signal: interrupted }: Opti
   await using resources = new AsyncDisposableStack()
   const { signal, start } = createProcesses(workspace.logs, interrupted)
   const show = (name: string, pid: number, what: string): void =>
-    screen.line(`  ${name.padEnd(10)} ${screen.paint('dim', `pid ${String(pid).padEnd(8)}`)} ${what}`)
+    screen.line(`  ${name.padEnd(10)} ${screen.paint('dim', `pid ${String(pid).padEnd(7)}`)} ${what}`)
 
   const stopping = sayStopping(screen)
 
@@ -72,7 +72,7 @@ export async function openStage({ workspace, screen, signal: interrupted }: Opti
     ],
     ready: (log) => (log.includes('\n') ? fakeFacts.parse(JSON.parse(log.split('\n')[0] ?? '')) : undefined),
   })
-  show('fake', fake.pid, `a VRChat and its storage, at ${fake.ready.baseUrl}`)
+  show('fake', fake.pid, `a VRChat with storage, ${fake.ready.baseUrl}`)
 
   const token = randomBytes(24).toString('base64url')
   const env = {
@@ -87,12 +87,11 @@ export async function openStage({ workspace, screen, signal: interrupted }: Opti
     env,
     ready: (log) => /"url":"(http:[^"]+)"/.exec(log)?.[1],
   })
-  show('service', service.pid, `the HTTP API, at ${service.ready}`)
+  show('service', service.pid, `the HTTP API, ${service.ready}`)
 
   const workers: StartedProcess[] = []
   for (const name of ['worker 1', 'worker 2']) {
-    const ready = (log: string): true | undefined => log.includes('worker runs') || undefined
-    const worker = await run({ name, args: [script('src/worker/main.ts')], env, ready })
+    const worker = await run({ name, args: [script('src/worker/main.ts')], env, ready: saysThatItRuns })
     show(name, worker.pid, 'hashes and sends')
     workers.push(worker)
   }
@@ -108,6 +107,8 @@ export async function openStage({ workspace, screen, signal: interrupted }: Opti
     [Symbol.asyncDispose]: async () => owned.disposeAsync(),
   }
 }
+
+const saysThatItRuns = (log: string): true | undefined => log.includes('worker runs') || undefined
 
 const script = (path: string): string => resolve(import.meta.dirname, '..', path)
 

@@ -1,4 +1,5 @@
 import { once } from 'node:events'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { formatBytes } from '#producer/cli/terminal/format.ts'
 import { DemoFailed, Interrupted } from './failure.ts'
 import { hear } from './fake.ts'
@@ -51,11 +52,12 @@ const ROOM = 2.2
 
 async function inWorkspace(options: Options): Promise<Verdict> {
   const { flags, screen, interrupted } = options
-  const bytes = bytesOf(filesOf(flags.partSize))
+  const wanted = filesOf(flags.partSize)
+  const bytes = bytesOf(wanted)
   screen.line(
     screen.paint(
       'bold',
-      `Stevedore: 13 files, ${formatBytes(bytes)}, to a fake VRChat; one of two workers is killed on the way`,
+      `Stevedore demo: ${wanted.length} files, ${formatBytes(bytes)}, two workers, one of them killed on the way`,
     ),
   )
   await using workspace = await openWorkspace(bytes * ROOM)
@@ -74,9 +76,24 @@ async function inWorkspace(options: Options): Promise<Verdict> {
 }
 
 async function onStage({ flags, screen, interrupted }: Options, workspace: Workspace): Promise<Verdict> {
-  const { partSize } = flags
   screen.heading('Starting, each a process of its own')
   await using stage = await openStage({ workspace, screen, signal: interrupted })
+  try {
+    return await perform(stage, { workspace, flags, screen })
+  } catch (error) {
+    // Who asks a process that has just died hears of it sooner than we do.
+    if (!stage.signal.aborted) await Promise.race([once(stage.signal, 'abort'), sleep(500)])
+    stage.signal.throwIfAborted()
+    throw error
+  }
+}
+
+interface Show extends Pick<Options, 'flags' | 'screen'> {
+  readonly workspace: Workspace
+}
+
+async function perform(stage: Stage, { workspace, flags, screen }: Show): Promise<Verdict> {
+  const { partSize } = flags
   await using service = openService(stage)
 
   screen.heading('Making files')
@@ -108,7 +125,7 @@ function printLimits(screen: Screen, limits: Readonly<Record<string, number>>, p
     `  ${limit('maxActiveUploads')} uploads at once, ${limit('partsAtOnce')} parts at once, parts of ${formatBytes(partSize)},`,
   )
   screen.line(
-    `  ${limit('callsAtOnce')} API calls at once, ${limit('callSpacingMs')} ms between them; an account at VRChat starts far gentler`,
+    `  ${limit('callsAtOnce')} API calls at once, ${limit('callSpacingMs')} ms between them; a real account starts far gentler`,
   )
 }
 
@@ -122,8 +139,9 @@ function printChecks(
   partSize: number,
 ): void {
   screen.line(
-    `  ${screen.paint('dim', 'Parts: of the file + of its signature. SHA-256: of the bytes on the disk of the fake.')}`,
+    screen.paint('dim', '  Parts: of the file + of its signature. Same SHA-256: the bytes on the disk of'),
   )
+  screen.line(screen.paint('dim', '  the fake have the digest that the source got when it was made.'))
   const most = formatBytes(partsInFlight * partSize)
   screen.line(`\n  Sent twice because of the kill: ${formatBytes(sentTwice)} (${sentTwice} bytes),`)
   screen.line(

@@ -116,16 +116,14 @@ function remoteProblems(expected: number, { totals, violations }: Testimony): st
   ]
 }
 
-/** What of that was in the dead worker's hands had begun to arrive. */
-function partsInFlight({ testimony, uploads }: Evidence, kill: Kill): readonly string[] {
-  const begun = new Set(testimony.sendings.filter(({ time }) => time <= kill.at).map(nameOf))
-  return kill.parts
+/** What had begun to be sent and had no receipt when the worker died. */
+const partsInFlight = ({ uploads }: Evidence, { parts }: Kill): readonly string[] =>
+  parts
+    .filter(({ isInFlight }) => isInFlight)
     .map(({ upload, blob, number }) => {
       const fileId = uploads.find(({ id }) => id === upload)?.version?.remoteId
       return nameOf({ fileId, fileType: blob, partNumber: number })
     })
-    .filter((name) => begun.has(name))
-}
 
 function resentProblems({ testimony }: Evidence, inFlight: readonly string[]): string[] {
   const counts = Map.groupBy(testimony.sendings, nameOf)

@@ -4,11 +4,10 @@ import { serializerCompiler, type ZodTypeProvider } from 'fastify-type-provider-
 import type { Logger } from 'pino'
 import { type App, type AppDeps, type Context, createContext } from './context.ts'
 import { createSessions } from './dashboard/sessions.ts'
-import { problemOf } from './failures.ts'
 import { guard } from './guard.ts'
 import { Problem } from './problem.ts'
 import { accountRoutes } from './routes/accounts.ts'
-import { sendProblem } from './routes/answers.ts'
+import { createErrorHandler, sendProblem } from './routes/answers.ts'
 import { dashboardRoutes } from './routes/dashboard.ts'
 import { docsRoutes, documentRoutes } from './routes/docs.ts'
 import { fileRoutes } from './routes/files.ts'
@@ -70,13 +69,7 @@ function readJson(app: App): void {
 
 function answerErrors(app: App, log: Logger): void {
   const routes = createRouteTable(app)
-  app.setErrorHandler(async (error, request, reply) => {
-    const problem = problemOf(error)
-    const { method, routeOptions } = request
-    if (problem.status === 500)
-      log.error({ err: problem.cause, method, route: routeOptions.url }, 'a request failed')
-    return sendProblem(reply, problem)
-  })
+  app.setErrorHandler(createErrorHandler(log))
   app.setNotFoundHandler(async ({ method, url }, reply) => {
     const allowed = routes.methodsOf(url)
     if (allowed.length === 0) return sendProblem(reply, new Problem(404, 'There is nothing at this address'))

@@ -15,8 +15,8 @@ export const uploadId = z.string().regex(/^upl_[0-9a-z]{1,40}$/, 'must look like
 const limits = limitsRequest.meta({ description: "What is left out is the provider's default" })
 
 const deadline = z.iso
-  .datetime({ offset: true, error: 'must be a time such as 2027-01-31T12:00:00Z' })
-  .refine((text) => Date.parse(text) > Date.now(), 'must be in the future')
+  .datetime({ offset: true, error: 'must be a time such as 2027-01-31T12:00:00Z', abort: true })
+  .refine((text) => Date.parse(text) > Date.now(), { error: 'must be in the future', abort: true })
   .refine((text) => Date.parse(text) < Date.now() + LONGEST_DEADLINE_MS, 'must be within a year')
   .meta({ description: 'When to give up, whatever the reason for waiting is' })
 

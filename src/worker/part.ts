@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { Blamed, FatalError, messageOf, StartOver } from '#shared/errors.ts'
 import type { ErrorClass } from '#shared/errors.ts'
 import type { Access } from '#shared/accounts/access.ts'
@@ -122,9 +123,18 @@ async function send(deps: Deps, task: Task, running: Running) {
         deps.parts.countSending(job, -1),
         deps.parts.countResent(record.id, counted.bytes()),
       ])
-      throw error
+      throw await trueReason(error, counted.slice, part.md5)
     }
   })
+}
+
+/** Blames the source instead if its bytes are not those that were hashed: same size and time prove nothing. */
+async function trueReason(error: unknown, slice: Slice, md5: string): Promise<unknown> {
+  if (!(error instanceof Blamed)) return error
+  const hash = createHash('md5')
+  for await (const chunk of slice.open()) hash.update(chunk)
+  if (hash.digest('hex') === md5) return error
+  return new StartOver('source-changed', `${error.message}; the source has other bytes than were hashed`)
 }
 
 async function digestOf(parts: Parts, { record, blob, job, total }: Task): Promise<string> {

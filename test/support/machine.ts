@@ -5,6 +5,7 @@ import { basename, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { pathToFileURL } from 'node:url'
 import { pino } from 'pino'
+import type { Logger } from 'pino'
 import { boot } from '#shared/boot.ts'
 import type { Boot } from '#shared/boot.ts'
 import { loadConfig } from '#shared/config.ts'
@@ -21,6 +22,8 @@ export interface MachineOptions {
   readonly redisUrl: string
   readonly env?: Readonly<Record<string, string>>
   readonly logLevel?: string
+  /** Instead of one of that level. */
+  readonly log?: Logger
 }
 
 /** Everything of one service in this process: stores on a prefix of its own, sources, and workers to start. */
@@ -66,7 +69,12 @@ const quick = {
   STEVEDORE_ALLOW_UNSAFE_REDIS: 'true',
 }
 
-export async function openMachine({ redisUrl, env = {}, logLevel }: MachineOptions): Promise<Machine> {
+export async function openMachine({
+  redisUrl,
+  env = {},
+  logLevel,
+  log: given,
+}: MachineOptions): Promise<Machine> {
   await using resources = new AsyncDisposableStack()
   const folder = await mkdtemp(join(tmpdir(), 'stevedore-test-'))
   resources.defer(async () => rm(folder, { recursive: true, force: true }))
@@ -80,7 +88,7 @@ export async function openMachine({ redisUrl, env = {}, logLevel }: MachineOptio
     ...env,
   }
   const config = loadConfig(environment, 'worker')
-  const log = pino({ level: config.logLevel })
+  const log = given ?? pino({ level: config.logLevel })
   const booted = resources.use(await boot(config, { name: 'test', log }))
   const stores = resources.use(openStores({ redis: booted.redis, config, secrets: booted.secrets }))
   const owned = resources.move()

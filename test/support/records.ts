@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { inject } from 'vitest'
+import { z } from 'zod'
 import { connectRedis, waitForRedis } from '#shared/redis/connect.ts'
 import { newUploadId } from '#shared/ids.ts'
 import type { Keys } from '#shared/keys.ts'
@@ -108,8 +109,7 @@ function newUpload({ account = 'main', to, name, fresh, priority = 50 }: Wanted 
 async function keysOf({ redis }: Stores, prefix: string): Promise<string[]> {
   const keys: string[] = []
   for await (const batch of redis.scanStream({ match: `${prefix}:*`, count: 1000 })) {
-    // A scan gives arrays of keys; its type says `any`.
-    keys.push(...(batch as string[]))
+    keys.push(...z.array(z.string()).parse(batch))
   }
   return [...new Set(keys)].toSorted()
 }

@@ -1,6 +1,5 @@
-import { readFileSync } from 'node:fs'
 import process from 'node:process'
-import { z } from 'zod'
+import { ownVersion } from '#producer/version.ts'
 import { commands } from './commands.ts'
 import { Interrupted } from './errors.ts'
 import { run } from './run.ts'
@@ -32,12 +31,7 @@ const onClosed = (error: Error): void => {
 process.stdout.on('error', onClosed)
 process.stderr.on('error', onClosed)
 
-const versionOf = (): string => {
-  const text = readFileSync(new URL('../../../package.json', import.meta.url), 'utf8')
-  return z.object({ version: z.string() }).parse(JSON.parse(text)).version
-}
-
-process.exitCode = await run({ commands, version: versionOf() }, process.argv.slice(2), {
+process.exitCode = await run({ commands, version: ownVersion() }, process.argv.slice(2), {
   out: process.stdout,
   err: process.stderr,
   input: process.stdin,

@@ -2,20 +2,13 @@ import { createBullBoard } from '@bull-board/api'
 import { BullMQAdapter } from '@bull-board/api/bullMQAdapter'
 import type { UIConfig } from '@bull-board/api/typings/app'
 import { FastifyAdapter } from '@bull-board/fastify'
-import type { Logger } from 'pino'
 import type { Queues } from '#shared/queues.ts'
 import { redact } from '#shared/secrets.ts'
-import { problemOf } from '../failures.ts'
 
 const POLL_S = 5
 
-interface Deps {
-  readonly queues: Queues
-  readonly log: Logger
-}
-
 /** The queues as bull-board shows them: to look at, never to change, as its buttons would go round the records. */
-export function createBoard(path: string, { queues, log }: Deps): FastifyAdapter {
+export function createBoard(path: string, { queues }: { readonly queues: Queues }): FastifyAdapter {
   const serverAdapter = new FastifyAdapter().setBasePath(path)
   createBullBoard({
     queues: [
@@ -45,7 +38,6 @@ export function createBoard(path: string, { queues, log }: Deps): FastifyAdapter
       },
     },
   })
-  serverAdapter.setErrorHandler((error) => boardError(error, log))
   return serverAdapter
 }
 
@@ -67,11 +59,4 @@ function redacted<T>(body: T): T {
   // The same JSON but for the texts: redaction keeps quotes where they are.
   const same: T = JSON.parse(redact(JSON.stringify(body)))
   return same
-}
-
-function boardError(error: Error, log: Logger): { status: 500; body: { error: string } } {
-  const { status, message } = problemOf(error)
-  if (status === 500) log.error({ err: error }, 'the dashboard failed')
-  // bull-board knows few statuses, and its page only shows the text.
-  return { status: 500, body: { error: message } }
 }

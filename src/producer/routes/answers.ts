@@ -1,5 +1,7 @@
-import type { FastifyReply } from 'fastify'
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { Logger } from 'pino'
 import { z } from 'zod'
+import { problemOf } from '../failures.ts'
 import { type Problem, PROBLEM_TYPE, problemBody } from '../problem.ts'
 
 const refusal = (description: string) => ({
@@ -14,6 +16,17 @@ export const refusals = {
 }
 
 export const noContent = z.null().meta({ description: 'Done' })
+
+/** Answers whatever was thrown; what nobody foresaw is in the log. */
+export const createErrorHandler =
+  (log: Logger) =>
+  (error: unknown, { method, routeOptions }: FastifyRequest, reply: FastifyReply): void => {
+    const problem = problemOf(error)
+    if (problem.status === 500) {
+      log.error({ err: problem.cause, method, route: routeOptions.url }, 'a request failed')
+    }
+    void sendProblem(reply, problem)
+  }
 
 export async function sendProblem(reply: FastifyReply, problem: Problem): Promise<FastifyReply> {
   return reply.code(problem.status).headers(problem.headers).type(PROBLEM_TYPE).send(problem.body)

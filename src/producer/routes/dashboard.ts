@@ -1,11 +1,11 @@
-import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { FastifyRequest } from 'fastify'
 import { isToken, tokenHash } from '#shared/data-dir.ts'
 import type { App, Context } from '../context.ts'
 import { createBoard } from '../dashboard/board.ts'
 import { sendLoginPage } from '../dashboard/login-page.ts'
 import { SESSION_COOKIE, SESSION_S, type Sessions } from '../dashboard/sessions.ts'
 import { Problem } from '../problem.ts'
-import { sendProblem } from './answers.ts'
+import { createErrorHandler } from './answers.ts'
 
 const PATH = '/dashboard'
 const FORM_LIMIT = 4096
@@ -19,11 +19,14 @@ const CSP =
 
 /** The dashboard, behind a login page for the token. */
 export async function dashboardRoutes(app: App, context: Context, sessions: Sessions): Promise<void> {
+  const errorHandler = createErrorHandler(context.log)
   await app.register(
     async (dashboard: App) => {
       dashboard.addHook('onRoute', (route) => {
         route.config = { access: 'dashboard', ...route.config }
         route.schema = { ...route.schema, hide: true }
+        // bull-board's own would answer whatever is thrown as a 500.
+        route.errorHandler = errorHandler
       })
       dashboard.addContentTypeParser(
         'application/x-www-form-urlencoded',
@@ -34,7 +37,8 @@ export async function dashboardRoutes(app: App, context: Context, sessions: Sess
       loginRoutes(dashboard, context, sessions)
       await dashboard.register(async (board: App) => {
         board.addHook('onSend', async (_, reply) => {
-          reply.headers({ 'content-security-policy': CSP, 'x-content-type-options': 'nosniff' })
+          if (!reply.hasHeader('content-security-policy')) reply.header('content-security-policy', CSP)
+          reply.header('x-content-type-options', 'nosniff')
         })
         await board.register(createBoard(PATH, context).registerPlugin())
       })
@@ -44,10 +48,9 @@ export async function dashboardRoutes(app: App, context: Context, sessions: Sess
 }
 
 /** The cookie opens nothing that changes anything, so that no other site can use it to. */
-async function refuseWrites({ method, url }: FastifyRequest, reply: FastifyReply): Promise<unknown> {
+async function refuseWrites({ method, url }: FastifyRequest): Promise<void> {
   const isAllowed = method === 'GET' || method === 'HEAD' || url === `${PATH}/login`
-  // Not thrown: bull-board answers whatever is thrown as a 500.
-  return isAllowed ? undefined : sendProblem(reply, new Problem(405, 'The dashboard only shows'))
+  if (!isAllowed) throw new Problem(405, 'The dashboard only shows')
 }
 
 function loginRoutes(app: App, { redis, config: { prefix } }: Context, sessions: Sessions): void {

@@ -1,9 +1,9 @@
 import type { Redis } from 'ioredis'
-import { NeedsPerson } from '../errors.ts'
 import type { Governors } from '../governor/governor.ts'
 import type { Keys } from '../keys.ts'
 import type { AccountAccess, LoginStore } from '../providers/provider.ts'
 import type { Accounts } from './accounts.ts'
+import { createLoginBudget } from './login-budget.ts'
 import { holdLoginLock } from './login-lock.ts'
 import type { AccountRecord } from './records.ts'
 
@@ -38,17 +38,16 @@ export function createAccess(deps: Deps) {
 
 export type Access = ReturnType<typeof createAccess>
 
-const loginStore = ({ redis, keys, accounts, loginBudgetMs }: Deps, id: string): LoginStore => ({
-  load: async () => accounts.login(id),
-  save: async (login) => accounts.saveLogin(id, login),
-  exclusive: async (signal, work) => holdLoginLock(redis, keys.accountLoginLock(id), { signal, work }),
-  spend: async () => {
-    const first = await redis.set(keys.accountLoginSpent(id), '1', 'PX', Math.max(1, loginBudgetMs), 'NX')
-    if (first !== null) return
-    throw new NeedsPerson(
-      'needs-login',
-      `Account ${id} was logged in less than ${Math.round(loginBudgetMs / 60_000)} minutes ago and is logged out ` +
-        `again; so as not to have it locked, log it in by hand: stevedore account login ${id}`,
-    )
-  },
-})
+const loginStore = ({ redis, keys, accounts, loginBudgetMs }: Deps, id: string): LoginStore => {
+  const key = keys.accountLoginSpent(id)
+  const budget = createLoginBudget({ redis, key, account: id, budgetMs: loginBudgetMs })
+  return {
+    load: async () => accounts.login(id),
+    save: async (login) => {
+      await accounts.saveLogin(id, login)
+      await budget.settle()
+    },
+    exclusive: async (signal, work) => holdLoginLock(redis, keys.accountLoginLock(id), { signal, work }),
+    spend: budget.spend,
+  }
+}

@@ -11,11 +11,16 @@ const SETTLES_WITHIN_MS = 10_000
  * Everything that is not as it must be after a first upload to a name was interrupted so often and then
  * completed: I1 to I5, with the fake's ledger as witness. One sentence each; none when all is right.
  */
-export async function wrongWithCompleted(service: Service, sent: Sent, interruptions: number): Promise<string[]> {
+export async function wrongWithCompleted(
+  service: Service,
+  sent: Sent,
+  interruptions: number,
+  { epoch = 1 }: { readonly epoch?: number } = {},
+): Promise<string[]> {
   const record = await service.machine.stores.uploads.read(sent.id)
   if (record?.state !== 'completed') return [`the upload is ${JSON.stringify(record)}`]
   return [
-    ...wrongWithRecord(record, sent),
+    ...wrongWithRecord(record, sent, epoch),
     ...(await wrongAtFake(service, sent, record)),
     ...wrongAmount(service, record, interruptions),
     ...(await wrongInRedis(service, record)),
@@ -34,10 +39,10 @@ export async function wrongWithEnded(service: Service, { id }: Sent, state: 'fai
   ]
 }
 
-function wrongWithRecord(record: UploadRecord, { size }: Sent): string[] {
+function wrongWithRecord(record: UploadRecord, { size }: Sent, epoch: number): string[] {
   const signatureSize = record.hashes?.signature?.size ?? 0
   return [
-    ...differs('epoch', record.epoch, 1),
+    ...differs('epoch', record.epoch, epoch),
     ...differs('version number', record.version?.number, 1),
     ...differs('size', record.size, size),
     ...differs('bytesSent', record.bytesSent, size + signatureSize),

@@ -21,6 +21,7 @@ export interface Service extends AsyncDisposable {
 
 export interface Sent {
   readonly id: string
+  readonly path: string
   readonly size: number
   readonly sha256: string
 }
@@ -60,7 +61,7 @@ export async function openService({ redisUrl, env, fake: options, limits }: Serv
       const path = await machine.source('world.vrcw', size)
       const sha256 = createHash('sha256').update(await readFile(path)).digest('hex')
       const request = { destination: { name: 'World' }, partSize: PART_SIZE }
-      return { id: await machine.accept({ path, request }), size, sha256 }
+      return { id: await machine.accept({ path, request }), path, size, sha256 }
     },
     [Symbol.asyncDispose]: async () => owned.disposeAsync(),
   }

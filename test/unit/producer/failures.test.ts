@@ -35,7 +35,9 @@ describe('what providers and sources throw has a status', () => {
   })
 
   test('without the secrets of their messages', () => {
-    const problem = problemOf(new FatalError('refused', 'PUT https://s3/a?X-Signature=abc: auth=authcookie_abc'))
+    const problem = problemOf(
+      new FatalError('refused', 'PUT https://s3/a?X-Signature=abc: auth=authcookie_abc'),
+    )
 
     expect(problem.body.detail).not.toMatch(/abc/)
   })
@@ -60,7 +62,12 @@ describe('Redis that is away or full is a 503 to come back from', () => {
   })
 
   test('as ioredis really says it', async () => {
-    const redis = new Redis({ port: 1, enableOfflineQueue: false, lazyConnect: true, retryStrategy: () => null })
+    const redis = new Redis({
+      port: 1,
+      enableOfflineQueue: false,
+      lazyConnect: true,
+      retryStrategy: () => null,
+    })
     redis.on('error', () => {})
 
     const error: unknown = await redis.get('x').catch((error: unknown) => error)

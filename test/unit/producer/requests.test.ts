@@ -18,7 +18,12 @@ const pathsOf = (result: z.ZodSafeParseResult<unknown>): string[] =>
 
 describe('an account request', () => {
   test('is parted into settings and secrets', () => {
-    const parsed = requests.account.parse({ ...account, username: 'ada', password: 'p', limits: { partsAtOnce: 2 } })
+    const parsed = requests.account.parse({
+      ...account,
+      username: 'ada',
+      password: 'p',
+      limits: { partsAtOnce: 2 },
+    })
 
     expect(parsed.credentials).toEqual({ username: 'ada', password: 'p' })
     expect(parsed.settings).toMatchObject({ contact: 'me@somewhere.dev', onForeign: 'wait' })
@@ -50,9 +55,12 @@ describe('a change of an account', () => {
     expect(requests.patch('vrchat', { totpSecret: null }).data?.credentials).toEqual({ totpSecret: null })
   })
 
-  test.each([{ id: 'other' }, { provider: 'x' }, { contact: null }, { baseUrl: 'ftp://x' }])('refuses %j', (body) => {
-    expect(requests.patch('vrchat', body).success).toBe(false)
-  })
+  test.each([{ id: 'other' }, { provider: 'x' }, { contact: null }, { baseUrl: 'ftp://x' }])(
+    'refuses %j',
+    (body) => {
+      expect(requests.patch('vrchat', body).success).toBe(false)
+    },
+  )
 })
 
 describe('an upload request', () => {
@@ -78,7 +86,10 @@ describe('an upload request', () => {
 })
 
 test('a union says what is wrong with the alternative that was meant', () => {
-  const union = z.union([z.strictObject({ a: z.number(), b: z.number() }), z.strictObject({ c: z.string(), d: z.string() })])
+  const union = z.union([
+    z.strictObject({ a: z.number(), b: z.number() }),
+    z.strictObject({ c: z.string(), d: z.string() }),
+  ])
 
   expect(pathsOf(union.safeParse({ a: 1, b: 'x' }))).toEqual(['b'])
 })

@@ -66,6 +66,8 @@ export const createApi = (find: () => Address, signal: AbortSignal): Api => {
     },
     stream: async (ask) => {
       const { body, headers } = await send(ask)
+      // Whoever reads it sees the failure; a body that is dropped early tells nobody else.
+      body.on('error', () => undefined)
       return { body, header: (name) => [headers[name] ?? []].flat()[0] }
     },
     // Whatever is under way is no longer wanted.

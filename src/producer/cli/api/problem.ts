@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { printable } from '../terminal/text.ts'
 
 /** An `application/problem+json` body, as far as it is shown. */
-export const problem = z.looseObject({
+const problem = z.looseObject({
   title: z.string().optional(),
   detail: z.string().optional(),
   status: z.number().optional(),
@@ -25,7 +25,7 @@ export class Refused extends Error {
 }
 
 /** A line that says what is wrong, then one for each bad field that it does not name already. */
-export const describeProblem = (status: number, { title, detail, errors }: Problem): string => {
+const describeProblem = (status: number, { title, detail, errors }: Problem): string => {
   const what = detail ?? title ?? 'The service refused it'
   const fields = errors.map(({ path, message }) => (path === '' ? message : `${path}: ${message}`))
   const named = errors.every(({ message }) => what.includes(message))

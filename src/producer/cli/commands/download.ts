@@ -4,7 +4,7 @@ import type { Readable } from 'node:stream'
 import { at } from '../api/client.ts'
 import { chooseAccount } from '../choose-account.ts'
 import { defineCommand } from '../command.ts'
-import { exitCodes } from '../errors.ts'
+import { exitCodes, Failed } from '../errors.ts'
 import { readWhole, text, toggle } from '../flags.ts'
 import { line, type Io } from '../io.ts'
 import { attachmentName } from '../attachment-name.ts'
@@ -32,13 +32,13 @@ export const download = defineCommand({
     const path = at`/v1/accounts/${id}/files/${fileId}/versions/${version}/content`
     const { body, header } = await api.stream({ path })
     if (output === '-') {
-      await pour(body, io, signal)
+      await whole(body, signal, () => pour(body, io, signal))
       return exitCodes.done
     }
     const name = output ?? attachmentName(header('content-disposition')) ?? `${fileId}-${version}`
     try {
       if (!force) await refuseOverwriting(resolve(name))
-      await saveFile(body, resolve(name), { overwrite: force, signal })
+      await whole(body, signal, () => saveFile(body, resolve(name), { overwrite: force, signal }))
     } finally {
       body.destroy()
     }
@@ -46,6 +46,18 @@ export const download = defineCommand({
     return exitCodes.done
   },
 })
+
+/** Says in words when it was the other side that ended early. */
+const whole = async (body: Readable, signal: AbortSignal, work: () => Promise<void>): Promise<void> => {
+  try {
+    await work()
+  } catch (error) {
+    signal.throwIfAborted()
+    const { errored } = body
+    if (errored === null || errored !== error) throw error
+    throw new Failed(`The service stopped sending before the end (${errored.message})`, { cause: error })
+  }
+}
 
 /** To standard output, which stays open, no faster than it is read. */
 const pour = async (body: Readable, { out }: Io, signal: AbortSignal): Promise<void> => {

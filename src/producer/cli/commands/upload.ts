@@ -20,7 +20,7 @@ const flags = {
   ...jsonFlag,
 } as const
 
-export type UploadFlags = Values<typeof flags>
+type UploadFlags = Values<typeof flags>
 
 export const uploadCommand = defineCommand({
   name: 'upload',

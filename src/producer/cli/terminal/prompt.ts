@@ -18,6 +18,7 @@ export const askLine = async (io: Io, question: string, missing: string): Promis
     })
     return answer.trim()
   } catch (error) {
+    line(io.err)
     throw io.signal.aborted ? io.signal.reason : ended.signal.aborted ? ended.signal.reason : error
   } finally {
     lines.close()

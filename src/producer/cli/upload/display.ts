@@ -10,7 +10,7 @@ export interface Display extends Disposable {
 }
 
 /** What an upload has come to, in one line without its name. */
-export const outcomeOf = (upload: Upload): string => {
+const outcomeOf = (upload: Upload): string => {
   const { state, error, note, version, size } = upload
   if (state === 'completed')
     return ['completed', versionText(upload), formatBytes(size), timeOf(upload)].filter(Boolean).join(', ')
@@ -20,7 +20,7 @@ export const outcomeOf = (upload: Upload): string => {
   return `${state}${why}${note === undefined ? '' : `; ${note}`}`
 }
 
-export const versionText = ({ version }: Upload): string =>
+const versionText = ({ version }: Upload): string =>
   version === undefined ? '' : `version ${version.number} of ${version.remoteId}`
 
 const timeOf = ({ startedAt, endedAt }: Upload): string => {

@@ -13,7 +13,7 @@ interface Watching {
   readonly pace?: Partial<Pace>
 }
 
-export interface Pace {
+interface Pace {
   /** Requests at once. */
   readonly atOnce: number
   /** Least time between two requests, on average. */
@@ -24,10 +24,19 @@ export interface Pace {
   readonly lazyMs: number
   /** How long the service may be away. */
   readonly patienceMs: number
+  /** How soon it is asked again then; ever more slowly. */
+  readonly againMs: number
 }
 
-const usual: Pace = { atOnce: 8, spacingMs: 25, eagerMs: 300, lazyMs: 3_000, patienceMs: 300_000 }
-const AGAIN_MS = { first: 500, most: 5_000 } as const
+const usual: Pace = {
+  atOnce: 8,
+  spacingMs: 25,
+  eagerMs: 300,
+  lazyMs: 3_000,
+  patienceMs: 300_000,
+  againMs: 500,
+}
+const MOST_AGAIN_MS = 5_000
 
 interface Watched {
   upload: Upload
@@ -46,7 +55,7 @@ export const watchUploads = async ({ pace: given, ...watching }: Watching): Prom
       .filter(({ state }) => !ended(state))
       .map((upload) => ({ upload, dueAt: 0, pauseMs: pace.eagerMs })),
   )
-  const absence = createAbsence(watching.away, pace.patienceMs)
+  const absence = createAbsence(watching.away, pace)
   while (open.size > 0) {
     const batch = nextOf(open, pace.atOnce)
     const restMs = Math.min(...batch.map(({ dueAt }) => dueAt)) - Date.now()
@@ -102,14 +111,14 @@ const look = async (
 const isAway = (error: unknown): error is Error =>
   error instanceof NotReachable || (error instanceof Refused && error.status >= 500)
 
-const createAbsence = (away: Watching['away'], patienceMs: number) => {
+const createAbsence = (away: Watching['away'], { patienceMs, againMs }: Pace) => {
   let since: number | undefined
-  let pauseMs: number = AGAIN_MS.first
+  let pauseMs = againMs
   return {
     over: (): number => {
       if (since !== undefined) away(undefined)
       since = undefined
-      pauseMs = AGAIN_MS.first
+      pauseMs = againMs
       return 0
     },
     /** How long to pause; throws when it has been long enough. */
@@ -118,7 +127,7 @@ const createAbsence = (away: Watching['away'], patienceMs: number) => {
       since ??= Date.now()
       if (Date.now() - since >= patienceMs) throw failure
       const now = pauseMs
-      pauseMs = Math.min(pauseMs * 2, AGAIN_MS.most)
+      pauseMs = Math.min(pauseMs * 2, MOST_AGAIN_MS)
       return now
     },
   }

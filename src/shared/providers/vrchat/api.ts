@@ -102,7 +102,7 @@ export const getFileDataUploadStatus = (
   id: DataId,
   totalMs: number,
 ): Promise<z.infer<typeof uploadStatus>> =>
-  parsed(api, { method: 'GET', path: `${pathOf(id)}/status`, totalMs }, uploadStatus)
+  parsed(api, { method: 'GET', path: `${pathOf(id)}/status`, totalMs, once: true }, uploadStatus)
 
 /** Only the newest can go. vrchatapi/specification:openapi/components/paths/files.yaml@b7fff1a */
 export const deleteFileVersion = (api: ApiCall, fileId: string, version: number): Promise<VrchatFile> =>

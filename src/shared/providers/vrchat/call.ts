@@ -49,7 +49,7 @@ const sendOnce = async (
   account: AccountAccess,
   { signal, ...request }: ApiRequest & { readonly cookie: string; readonly signal: AbortSignal },
 ): Promise<HttpAnswer> => {
-  if (request.method !== 'GET') return wire.send(account, request, signal)
+  if (request.method !== 'GET' || request.once === true) return wire.send(account, request, signal)
   return pRetry(() => wire.send(account, request, signal), {
     retries: 2,
     minTimeout: timing.retryMs,

@@ -11,6 +11,8 @@ export interface ApiRequest {
   readonly json?: unknown
   readonly totalMs?: number
   readonly stream?: boolean
+  /** Not repeated, though it only reads. */
+  readonly once?: boolean
 }
 
 export interface WireRequest extends ApiRequest {

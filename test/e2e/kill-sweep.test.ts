@@ -1,0 +1,90 @@
+import { writeFile } from 'node:fs/promises'
+import { createHash, randomBytes } from 'node:crypto'
+import { expect, test } from 'vitest'
+import { wrongWithCompleted, wrongWithEnded } from '../support/kill/end-state.ts'
+import { KIB, PART_SIZE } from '../support/kill/service.ts'
+import type { Sent, Service, ServiceOptions } from '../support/kill/service.ts'
+import { killAtCommands, killAtRequests } from '../support/kill/sweep.ts'
+import type { Story } from '../support/kill/sweep.ts'
+
+const timeout = 600_000
+
+const options: ServiceOptions = {
+  // Long enough that the first look finds it unfinished and the second one complete, in every run.
+  fake: { processingMs: 200 },
+  // A login whose process died in it is made anew when its lock is gone, and not half an hour later.
+  env: { STEVEDORE_LOGIN_BUDGET_MS: '1000' },
+}
+
+const upload = (size: number): Story => ({
+  service: options,
+  tell: async (service, begin) => {
+    begin()
+    return service.upload(size)
+  },
+  wrong: wrongWithCompleted,
+})
+
+/** Slow enough that something can happen to an upload while its parts are being sent. */
+const slow: ServiceOptions = { ...options, fake: { ...options.fake, storageBytesPerSecond: 2 * PART_SIZE } }
+
+const untilParts = async ({ machine }: Service, { id }: Sent): Promise<unknown> =>
+  machine.until(id, ({ partsDone }) => partsDone >= 2)
+
+const cancelled: Story = {
+  service: slow,
+  tell: async (service, begin) => {
+    const sent = await service.upload(5 * PART_SIZE)
+    await untilParts(service, sent)
+    begin()
+    await service.machine.stores.uploads.want(sent.id, 'cancel')
+    return sent
+  },
+  wrong: async (service, sent) => wrongWithEnded(service, sent, 'cancelled'),
+}
+
+const changed: Story = {
+  service: slow,
+  tell: async (service, begin) => {
+    const sent = await service.upload(5 * PART_SIZE)
+    await untilParts(service, sent)
+    begin()
+    const bytes = randomBytes(2 * PART_SIZE + 5)
+    await writeFile(sent.path, bytes)
+    return { ...sent, size: bytes.length, sha256: createHash('sha256').update(bytes).digest('hex') }
+  },
+  wrong: async (service, sent, kills) => wrongWithCompleted(service, sent, kills, { epoch: 2 }),
+}
+
+test('a worker may be killed at any request of an upload, and another one completes it', { timeout }, async () => {
+  const { requests, missed, wrong } = await killAtRequests(upload(4 * PART_SIZE + 17 * KIB))
+
+  // Login, File, version, 5 + 1 starts and parts, 2 finishes, 2 looks.
+  expect(requests.length).toBeGreaterThanOrEqual(19)
+  expect(wrong).toEqual([])
+  expect(missed).toEqual([])
+})
+
+test('a worker may be killed before any Redis command of an upload, and another one completes it', { timeout }, async () => {
+  const { points, missed, wrong } = await killAtCommands(upload(PART_SIZE + KIB))
+
+  expect(wrong).toEqual([])
+  // What runs by the clock makes the number of commands a little different in each run.
+  expect(missed.length).toBeLessThan(points / 5)
+})
+
+test('a worker may be killed anywhere while it cancels an upload, and nothing is left behind', { timeout }, async () => {
+  const atRequests = await killAtRequests(cancelled)
+  const atCommands = await killAtCommands(cancelled)
+
+  expect([...atRequests.wrong, ...atCommands.wrong]).toEqual([])
+  expect(atCommands.missed.length).toBeLessThan(atCommands.points / 2)
+})
+
+test('a worker may be killed anywhere while it starts over, and what arrives is the new source', { timeout }, async () => {
+  const atRequests = await killAtRequests(changed)
+  const atCommands = await killAtCommands(changed, 2)
+
+  expect([...atRequests.wrong, ...atCommands.wrong]).toEqual([])
+  expect(atCommands.missed.length).toBeLessThan(atCommands.points / 2)
+})

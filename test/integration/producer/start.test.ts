@@ -1,0 +1,73 @@
+import { once } from 'node:events'
+import { connect } from 'node:net'
+import { spawn } from 'node:child_process'
+import { resolve } from 'node:path'
+import { pino } from 'pino'
+import { expect, inject, test } from 'vitest'
+import { startProducer } from '#producer/start.ts'
+import { openToken } from '#shared/data-dir.ts'
+import { openMachine } from '../../support/machine.ts'
+
+const silent = pino({ level: 'silent' })
+
+test('the producer listens with a token of its own making, and stops', async () => {
+  await using machine = await openMachine({ redisUrl: inject('redisUrl') })
+  const config = { ...machine.config, port: 0 }
+  const producer = await startProducer({ config, boot: machine.boot, log: silent })
+  const headers = { authorization: `Bearer ${await openToken(config.dataDir)}` }
+
+  const answer = await fetch(`${producer.url}/v1/uploads`, { headers })
+  await producer[Symbol.asyncDispose]()
+
+  expect(await answer.json()).toEqual({ items: [], next: null })
+  await expect(fetch(producer.url)).rejects.toThrow('fetch failed')
+})
+
+test('a port that is taken is said in words', async () => {
+  await using machine = await openMachine({ redisUrl: inject('redisUrl') })
+  await using first = await startProducer({
+    config: { ...machine.config, port: 0 },
+    boot: machine.boot,
+    log: silent,
+  })
+  const config = { ...machine.config, port: Number(new URL(first.url).port) }
+
+  const second = startProducer({ config, boot: machine.boot, log: silent })
+
+  await expect(second).rejects.toThrow(/in use.*STEVEDORE_PORT/)
+})
+
+test('a client that never ends its request does not keep the producer from stopping', async () => {
+  await using machine = await openMachine({ redisUrl: inject('redisUrl') })
+  const config = { ...machine.config, port: 0, graceMs: 100 }
+  const producer = await startProducer({ config, boot: machine.boot, log: silent })
+  const socket = connect(Number(new URL(producer.url).port), '127.0.0.1')
+  await once(socket, 'connect')
+  socket.write('POST /v1/uploads HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n')
+  const closed = once(socket, 'close')
+  socket.resume().on('error', () => {})
+
+  await producer[Symbol.asyncDispose]()
+
+  await closed
+})
+
+test('`serve` runs as a process of its own, and SIGTERM ends it well', async () => {
+  await using machine = await openMachine({ redisUrl: inject('redisUrl') })
+  const env = { ...process.env, ...machine.env, STEVEDORE_PORT: '0', STEVEDORE_LOG_LEVEL: 'info' }
+  const main = resolve(import.meta.dirname, '../../../src/producer/main.ts')
+  const serve = spawn(process.execPath, [main], { env, stdio: ['ignore', 'pipe', 'inherit'] })
+  const ended = once(serve, 'exit')
+  let said = ''
+  for await (const chunk of serve.stdout) {
+    said += String(chunk)
+    if (said.includes('listening on')) break
+  }
+  const url = /listening on (http:[^"]+)"/.exec(said)?.[1] ?? ''
+  const { status } = await fetch(`${url}/readyz`)
+
+  serve.kill('SIGTERM')
+
+  expect(status).toBe(200)
+  expect(await ended).toEqual([0, null])
+})
