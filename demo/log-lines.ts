@@ -11,16 +11,18 @@ export async function lastWords(log: string): Promise<string[]> {
   return readable(text).slice(-LAST)
 }
 
-export function readable(text: string): string[] {
+function readable(text: string): string[] {
   return text
+    .replaceAll(quotedSource, '')
     .split('\n')
     .filter((line) => line.trim() !== '' && !isNoise(line))
     .map(messageOf)
 }
 
-/** Stack frames, and what Node prints around an error that nobody caught. */
-const isNoise = (line: string): boolean =>
-  /^\s+at |^(file|node):|^\s*\^+$|^Node\.js v|^\s*throw |^}$/.test(line)
+/** What Node prints before an error that nobody caught: the place, the line there, and a mark below it. */
+const quotedSource = /^(file|node|\/).*:\d+\n.*\n *\^+\n/gm
+
+const isNoise = (line: string): boolean => /^\s+at |^Node\.js v/.test(line)
 
 function messageOf(line: string): string {
   try {

@@ -117,7 +117,7 @@ async function untilReady<Ready>(
     if (found !== undefined) return found
   }
   throw new DemoFailed(
-    `The ${name} did not get ready within ${START_MS / 1000} s. It said last:`,
+    `${name} did not get ready within ${START_MS / 1000} s. It said last:`,
     await lastWords(log),
   )
 }
@@ -135,7 +135,7 @@ async function explain(
   log: string,
 ): Promise<DemoFailed> {
   const how = signalCode === null ? `ended with exit code ${exitCode}` : `was killed with ${signalCode}`
-  return new DemoFailed(`The ${name} ${how}. It said last:`, await lastWords(log))
+  return new DemoFailed(`${name} ${how}. It said last:`, await lastWords(log))
 }
 
 function pidOf({ pid }: ChildProcess): number {

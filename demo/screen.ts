@@ -1,6 +1,6 @@
 import { styleText } from 'node:util'
 
-export type Tone = 'good' | 'bad' | 'event' | 'dim' | 'bold'
+type Tone = 'good' | 'bad' | 'event' | 'dim' | 'bold'
 
 /** The terminal, or whatever takes our lines instead. */
 export interface Screen {

@@ -20,7 +20,7 @@ const fakeFacts = z.object({
   }),
 })
 
-export type FakeFacts = z.infer<typeof fakeFacts>
+type FakeFacts = z.infer<typeof fakeFacts>
 
 /** All that takes part in the demo, running. */
 export interface Stage extends AsyncDisposable {
