@@ -43,7 +43,7 @@ async function frozenAt({ request, phase }: Freeze, service: Service, thaw: 'soo
   return sent
 }
 
-test.for<Freeze & { thaw: 'soon' | 'late' }>([
+test.concurrent.for<Freeze & { thaw: 'soon' | 'late' }>([
   { request: 'createFile #1', phase: 'before-reply', thaw: 'soon' },
   { request: 'createFileVersion #1', phase: 'before-reply', thaw: 'soon' },
   { request: 'putPart file 2 #1', phase: 'arrival', thaw: 'soon' },
@@ -61,9 +61,18 @@ test.for<Freeze & { thaw: 'soon' | 'late' }>([
     const sent = await frozenAt(freeze, service, thaw)
 
     expect(await wrongWithCompleted(service, sent, 1)).toEqual([])
+    expect(mostPartsAtOnce(service)).toBeLessThanOrEqual(service.partsAtOnce)
     const { parts, uploads } = service.machine.stores
     const record = await uploads.read(sent.id)
     const receipts = record && (await parts.receipts(record, 'file'))
     expect([...(receipts?.keys() ?? [])].toSorted()).toEqual([1, 2, 3, 4])
   },
 )
+
+/** I8: the account's limit holds over both workers. */
+function mostPartsAtOnce({ fake }: Service): number {
+  const puts = fake.ledger.filter(({ operation }) => operation === 'putPart')
+  const underWay = (at: number): number =>
+    puts.filter(({ time, endedAt = Infinity }) => time <= at && at < endedAt).length
+  return Math.max(...puts.map(({ time }) => underWay(time)))
+}

@@ -36,6 +36,8 @@ export interface Blob {
 export interface Session {
   readonly blobs: readonly Blob[]
   readonly state: unknown
+  /** What a person should know about how it was opened, such as something it may have left behind. */
+  readonly note?: string
 }
 
 /** MD5s in lower-case hex. The signature is there when the provider's plan asked for it. */

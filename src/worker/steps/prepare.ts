@@ -128,7 +128,13 @@ async function open(
   const partsTotal = session.blobs.reduce((sum, blob) => sum + partCount(blob), 0)
   await uploads.transition(
     current,
-    { session, state: 'transferring', blob: 0, partsTotal },
+    {
+      session,
+      state: 'transferring',
+      blob: 0,
+      partsTotal,
+      ...(session.note !== undefined && { note: session.note }),
+    },
     { remove: ['draft'] },
   )
   return 'next'

@@ -35,6 +35,7 @@ const sessionOf = (
   const state = stateOf(file, version, draft)
   return {
     state,
+    ...(draft.possibleOrphan && { note: orphanNote(draft.possibleOrphan) }),
     blobs: [
       blobOf(version.file, { name: 'file', content: 'source', partSize }),
       blobOf(version.signature, {
@@ -46,6 +47,10 @@ const sessionOf = (
   }
 }
 
+const orphanNote = ({ name, since }: NonNullable<Draft['possibleOrphan']>): string =>
+  `A request to create the File “${name}” got no answer at ${new Date(since).toISOString()}, and no File could be ` +
+  'told to be its: one more, without a version, may have been left in your list of files'
+
 const stateOf = (file: VrchatFile, version: FileVersion, draft: Draft): SessionState => ({
   v: 1,
   kind: 'session',
@@ -56,7 +61,6 @@ const stateOf = (file: VrchatFile, version: FileVersion, draft: Draft): SessionS
   mimeType: file.mimeType,
   file: descriptorOf(version.file),
   signature: descriptorOf(version.signature),
-  ...(draft.possibleOrphan && { possibleOrphan: draft.possibleOrphan }),
 })
 
 const descriptorOf = (data: FileData | undefined): SessionState['file'] => ({

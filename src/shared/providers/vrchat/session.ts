@@ -30,6 +30,7 @@ export const draft = z.object({
   creatingVersion: declared.extend({ after: z.number() }).optional(),
   /** A stranger's unfinished version, and when we saw it first. */
   foreign: z.object({ version: z.number(), seen: z.number() }).optional(),
+  /** A File that may have been made by a request whose answer was lost, and that nobody can tell apart. */
   possibleOrphan: orphan.optional(),
 })
 
@@ -45,8 +46,6 @@ export const session = z.object({
   mimeType: z.string(),
   file: descriptor,
   signature: descriptor,
-  /** A File that may have been made by a request whose answer was lost, and that nobody can tell apart. */
-  possibleOrphan: orphan.optional(),
 })
 
 export const left = z.discriminatedUnion('kind', [draft, session])
