@@ -37,7 +37,9 @@ export async function runDemo(options: Options): Promise<number> {
           problems.map((problem) => `- ${problem}`),
         ),
       )
-    const text = `All ${arrivals.length} files arrived whole, in ${screen.clock()} from start to end.`
+    // Somebody may have looked around for an hour.
+    const took = options.flags.keep ? '' : `, in ${screen.clock()} from start to end`
+    const text = `All ${arrivals.length} files arrived whole${took}.`
     screen.line(`\n${screen.paint('good', text)}`)
     return 0
   } catch (error) {
@@ -152,7 +154,7 @@ function printChecks(
 }
 
 async function linger(screen: Screen, { url, token, signal }: Stage): Promise<void> {
-  screen.heading('Still running, until Ctrl-C')
+  screen.heading(`Done in ${screen.clock()}, and still running until Ctrl-C`)
   screen.line(`  dashboard  ${url}/dashboard`)
   screen.line(`  API docs   ${url}/docs`)
   screen.line(`  token      ${token}`)

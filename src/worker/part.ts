@@ -114,8 +114,8 @@ async function send(deps: Deps, task: Task, running: Running) {
     try {
       const sending = { blob, part, slice: counted.slice }
       const { etag } = await provider.sendPart(deps.access.open(account), session, sending, running.signal)
-      // Begun before and never heard of again: that process died, and its bytes may all have gone out.
-      const wasted = counted.bytes() - range.length + (sends > 1 ? range.length : 0)
+      // Begun before and never heard of again: those processes died, and their bytes may all have gone out.
+      const wasted = counted.bytes() - range.length + (sends - 1) * range.length
       if (wasted > 0) await deps.parts.countResent(record.id, wasted)
       return { etag, md5: part.md5, bytes: range.length, at: Date.now() }
     } catch (error) {

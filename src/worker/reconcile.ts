@@ -56,8 +56,11 @@ export function startReconcile(deps: Deps): AsyncDisposable {
   }
 }
 
+/** A leader that died is followed soon: what it left wrong has to be seen twice before it is mended. */
+const LEADS_FOR_TICKS = 1.5
+
 async function lead({ redis, keys, instance, everyMs }: Deps): Promise<boolean> {
-  const ttl = everyMs * 3
+  const ttl = Math.ceil(everyMs * LEADS_FOR_TICKS)
   if ((await redis.set(keys.leader, instance, 'PX', ttl, 'NX')) !== null) return true
   if ((await redis.get(keys.leader)) !== instance) return false
   await redis.pexpire(keys.leader, ttl)

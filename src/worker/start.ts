@@ -41,7 +41,7 @@ export async function startWorker({ config, boot, log }: Options): Promise<Async
   resources.use(
     startReconcile({ ...stores, everyMs: config.reconcileMs, retainMs: config.retainUploadsMs, log }),
   )
-  const workers = runQueues({ config, redis, log, stores, deps: { ...stores, contents, stops } })
+  const workers = runQueues({ config, redis, log, stores, deps: { ...stores, contents, stops, log } })
   resources.defer(async () => drain(workers, config.graceMs))
   const dispatch = resources.use(startDispatch({ ...stores, log }))
   resources.use(showAlive(redis, config.dataDir))

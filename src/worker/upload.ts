@@ -1,5 +1,7 @@
+import type { Logger } from 'pino'
 import { FatalError, messageOf, StartOver } from '#shared/errors.ts'
 import type { ErrorClass } from '#shared/errors.ts'
+import { uploadLog } from '#shared/log.ts'
 import type { Accounts } from '#shared/accounts/accounts.ts'
 import type { Providers } from '#shared/providers/index.ts'
 import type { UploadJob } from '#shared/queues.ts'
@@ -23,6 +25,7 @@ interface Deps extends StepDeps {
   readonly accounts: Accounts
   readonly providers: Providers
   readonly stops: Stops
+  readonly log: Logger
   readonly instance: string
   readonly maxCrashes: number
 }
@@ -34,8 +37,11 @@ export function createOrchestrator(deps: Deps): Handle<UploadJob> {
 
   const drive = async (job: UploadJob, running: Running, crashes: number): Promise<string> => {
     for (;;) {
+      // Not every step looks at the signal, and one whose job is another's now only stands in its way.
+      running.signal.throwIfAborted()
       const record = await uploads.read(job.upload)
       if (record === undefined) return 'removed'
+      report(deps.log, record)
       if (isEnded(record.state)) return outcomeOf(record)
       await oneStep(record, running, crashes)
     }
@@ -130,6 +136,15 @@ function failureOf(
 ): { class: ErrorClass; message: string } | undefined {
   if (error instanceof FatalError) return error
   return lastAttempt ? { class: 'internal', message: messageOf(error) } : undefined
+}
+
+/** One line per state: how an upload ends is for everybody, how it gets there for who looks closer. */
+function report(log: Logger, record: UploadRecord): void {
+  const line = uploadLog(log, record)
+  const what = `${record.fileName} ${record.state}`
+  if (record.state === 'failed') line.warn(`${what}: ${record.error?.message ?? ''}`)
+  else if (isEnded(record.state)) line.info({ version: record.version }, what)
+  else line.debug({ epoch: record.epoch, run: record.run, parts: record.partsDone }, what)
 }
 
 /** Failed uploads stand among the failed jobs. */

@@ -14,7 +14,7 @@ async function killAtEach(service: Service, sent: Sent, requests: readonly strin
     await using victim = startHost()
     const killed = Promise.withResolvers<void>()
     fake.hooks.onRequest = async (event) => {
-      if (name(event) !== request || event.phase !== 'arrival') return
+      if (name(event) !== request || event.phase !== 'before-reply') return
       await victim.kill()
       killed.resolve()
     }

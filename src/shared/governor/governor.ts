@@ -21,26 +21,31 @@ interface Deps {
 
 /** An account's limits, across all processes: things at once, calls per second, parking, circuits. */
 export function createGovernors(deps: Deps) {
-  let calls = 0
+  let asked = 0
   return {
     /** The governor of an account's API calls, as providers know it. */
     calls: (account: string, limits: Limits, purpose: 'work' | 'login'): Governor => ({
       call: async (signal, work) => {
-        calls += 1
-        const member = `${purpose === 'login' ? 'login:' : ''}${deps.instance}:${calls}`
+        asked += 1
+        const member = `${purpose === 'login' ? 'login:' : ''}${deps.instance}:${asked}`
         const { callsAtOnce: most, callSpacingMs: spacingMs } = limits
         const wanted = { account, member, most, spacingMs, longestMs: LONGEST_CALL_WAIT_MS }
         return hold(deps, { ...wanted, kind: 'calls' }, { signal, work: () => work(signal) })
       },
     }),
 
-    /** Runs one part within the account's limit. The lease belongs to the job: a re-run takes over its own. */
+    /**
+     * Runs one part within the account's limit. The lease belongs to the job: a re-run takes it over, and the
+     * run before, should it still live, can not give away what is not its own any more.
+     */
     part: async <T>(
       { account, limits, jobId }: { account: string; limits: Limits; jobId: string },
       signal: AbortSignal,
       work: () => Promise<T>,
     ): Promise<T> => {
-      const wanted = { account, member: jobId, most: limits.partsAtOnce, longestMs: LONGEST_PART_WAIT_MS }
+      asked += 1
+      const member = `${jobId}@${deps.instance}:${asked}`
+      const wanted = { account, member, most: limits.partsAtOnce, longestMs: LONGEST_PART_WAIT_MS }
       return hold(deps, { ...wanted, kind: 'parts', spacingMs: 0 }, { signal, work })
     },
   }

@@ -1,5 +1,6 @@
 -- acquire(P, account, 'calls' | 'parts', member, most at once, spacing ms, lease ms)
 -- -> {'ok', wait ms} | {'busy', ms} | {'parked', ms, why} | {'person', state} | {'circuit', ms}
+-- A member `<job>@<run>` takes over the lease of another run of its job: that one then has none to give back.
 local account, kind, member = P .. ':account:' .. ARGV[2], ARGV[3], ARGV[4]
 local now = now_ms()
 local state = redis.call('HGET', account, 'state')
@@ -16,8 +17,13 @@ if shut > 0 then return { 'circuit', shut } end
 
 local leases = account .. ':leases:' .. kind
 redis.call('ZREMRANGEBYSCORE', leases, '-inf', now)
-local held = redis.call('ZSCORE', leases, member)
-if not held and redis.call('ZCARD', leases) >= tonumber(ARGV[5]) then return { 'busy', 0 } end
+local job = string.match(member, '^.+@')
+local before
+for _, other in ipairs(job and redis.call('ZRANGE', leases, 0, -1) or {}) do
+  if string.sub(other, 1, #job) == job then before = other end
+end
+if not before and redis.call('ZCARD', leases) >= tonumber(ARGV[5]) then return { 'busy', 0 } end
+if before then redis.call('ZREM', leases, before) end
 
 local wait = 0
 local spacing = tonumber(ARGV[6])
