@@ -213,6 +213,7 @@ function hashTag() {
 }
 
 function spareCores(): number {
-  // One is left to the event loop, which moves all the bytes.
-  return Math.min(Math.max(availableParallelism() - 1, 1), 64)
+  // One is left to the event loop, which moves all the bytes; but never one alone: behind a file of many
+  // gigabytes, small ones must not have to wait.
+  return Math.min(Math.max(availableParallelism() - 1, 2), 64)
 }

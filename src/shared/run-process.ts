@@ -37,13 +37,18 @@ export async function runProcess(
   }
 }
 
+/** One Ctrl-C arrives twice under npm: from the terminal, and from npm, which passes on what it got itself. */
+const SAME_SIGNAL_MS = 1000
+
 async function untilStopped(): Promise<void> {
   await new Promise<void>((resolve) => {
-    process.once('SIGTERM', resolve)
-    process.once('SIGINT', resolve)
+    let stoppedAt: number | undefined
+    const hear = (): void => {
+      if (stoppedAt !== undefined && performance.now() - stoppedAt > SAME_SIGNAL_MS) process.exit(130)
+      stoppedAt ??= performance.now()
+      resolve()
+    }
+    process.on('SIGTERM', hear)
+    process.on('SIGINT', hear)
   })
-  process.on('SIGTERM', endAtOnce)
-  process.on('SIGINT', endAtOnce)
 }
-
-const endAtOnce = (): never => process.exit(130)

@@ -1,7 +1,7 @@
 import { writeFile } from 'node:fs/promises'
 import { createHash, randomBytes } from 'node:crypto'
 import { expect, test } from 'vitest'
-import { wrongWithCompleted, wrongWithEnded } from '../support/kill/end-state.ts'
+import { differs, untilEnded, wrongInRedis, wrongWithCompleted, wrongWithEnded } from '../support/kill/end-state.ts'
 import { KIB, PART_SIZE } from '../support/kill/service.ts'
 import type { Sent, Service, ServiceOptions } from '../support/kill/service.ts'
 import { killAtCommands, killAtRequests } from '../support/kill/sweep.ts'
@@ -56,6 +56,42 @@ const changed: Story = {
   wrong: async (service, sent, kills) => wrongWithCompleted(service, sent, kills, { epoch: 2 }),
 }
 
+const twoToOnePlace: Story = {
+  service: options,
+  tell: async (service, begin) => {
+    begin()
+    const [first, second] = [await service.upload(PART_SIZE + 1), await service.upload(PART_SIZE, 'newer.vrcw')]
+    return { ...second, before: first }
+  },
+  wrong: async (service, sent) => wrongWithTwo(service, sent),
+}
+
+async function wrongWithTwo(service: Service, newer: Sent): Promise<string[]> {
+  const { fake, machine } = service
+  const older = newer.before ?? newer
+  const late = await untilEnded(service, older, 1000)
+  const records = await machine.stores.uploads.readMany([older.id, newer.id])
+  const [first] = records
+  const { remoteId = '' } = first?.version ?? {}
+  const arrived = await Promise.all(
+    [1, 2].map(async (version) => fake.sha256Of(remoteId, version, 'file').catch(String)),
+  )
+  return [
+    ...late,
+    ...differs(
+      'ends',
+      records.map(({ state, epoch, version }) => [state, epoch, version?.remoteId, version?.number]),
+      [1, 2].map((number) => ['completed', 1, remoteId, number]),
+    ),
+    ...differs('SHA-256 of what arrived', arrived, [older.sha256, newer.sha256]),
+    ...differs('number of Files', fake.files.length, 1),
+    ...differs('most open versions', fake.maxOpenVersions, 1),
+    ...differs('open versions', fake.openVersions(), []),
+    ...differs('violations', fake.violations, []),
+    ...(first === undefined ? [] : await wrongInRedis(service, first, 2)),
+  ]
+}
+
 test('a worker may be killed at any request of an upload, and another one completes it', { timeout }, async () => {
   const { requests, missed, wrong } = await killAtRequests(upload(4 * PART_SIZE + 17 * KIB))
 
@@ -87,4 +123,12 @@ test('a worker may be killed anywhere while it starts over, and what arrives is 
 
   expect([...atRequests.wrong, ...atCommands.wrong]).toEqual([])
   expect(atCommands.missed.length).toBeLessThan(atCommands.points / 2)
+})
+
+test('a worker may be killed anywhere, and two uploads to one place still come one after the other', { timeout }, async () => {
+  const atRequests = await killAtRequests(twoToOnePlace)
+  const atCommands = await killAtCommands(twoToOnePlace, 2)
+
+  expect([...atRequests.wrong, ...atCommands.wrong]).toEqual([])
+  expect(atCommands.missed.length).toBeLessThan(atCommands.points / 5)
 })

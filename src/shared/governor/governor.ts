@@ -7,7 +7,7 @@ import type { Leases } from './leases.ts'
 import type { Turns } from './turns.ts'
 
 /** Longer waits are not spent holding a job: it goes back to the queue as `TryLater`. */
-const LONGEST_PART_WAIT_MS = 1000
+const LONGEST_PART_WAIT_MS = 500
 /** Calls are short: a step that already did half its work rather waits for its turn. */
 const LONGEST_CALL_WAIT_MS = 30_000
 

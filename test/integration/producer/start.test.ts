@@ -49,7 +49,7 @@ test('a client that never ends its request does not keep the producer from stopp
 
   await producer[Symbol.asyncDispose]()
 
-  await closed
+  await expect(closed).resolves.toBeDefined()
 })
 
 test('`serve` runs as a process of its own, and SIGTERM ends it well', async () => {

@@ -81,14 +81,15 @@ function wrongAmount({ fake, partsAtOnce }: Service, record: UploadRecord, inter
   ]
 }
 
-async function wrongInRedis(service: Service, record: UploadRecord): Promise<string[]> {
+/** Whatever still holds or waits for something, once so many uploads to one destination have all ended alike. */
+export async function wrongInRedis(service: Service, record: UploadRecord, uploads = 1): Promise<string[]> {
   for (const giveUpAt = Date.now() + SETTLES_WITHIN_MS; ; await sleep(50)) {
-    const wrong = await leftInRedis(service, record)
+    const wrong = await leftInRedis(service, record, uploads)
     if (wrong.length === 0 || Date.now() > giveUpAt) return wrong
   }
 }
 
-async function leftInRedis({ machine }: Service, record: UploadRecord): Promise<string[]> {
+async function leftInRedis({ machine }: Service, record: UploadRecord, uploads: number): Promise<string[]> {
   const { redis, keys, queues } = machine.stores
   const unfinished = ['waiting', 'active', 'delayed', 'prioritized', 'waiting-children'] as const
   const { account, id, state } = record
@@ -110,15 +111,15 @@ async function leftInRedis({ machine }: Service, record: UploadRecord): Promise<
     ...differs('destinations that have an owner', owned, []),
     ...differs('leases', { calls, parts }, { calls: 0, parts: 0 }),
     ...differs('active, running, waiting, runs, upload jobs, part jobs', counts, [0, 0, 0, 0, 0, 0]),
-    ...differs('ends', ended, [state]),
-    ...differs('ledger entries', ledger, state === 'completed' ? 1 : 0),
+    ...differs('ends', ended, Array.from({ length: uploads }).fill(state)),
+    ...differs('ledger entries', ledger, state === 'completed' ? uploads : 0),
   ]
 }
 
 const isEnd = (state: string | undefined): boolean =>
   state === 'completed' || state === 'skipped' || state === 'failed' || state === 'cancelled'
 
-const differs = (what: string, found: unknown, wanted: unknown): string[] => {
+export const differs = (what: string, found: unknown, wanted: unknown): string[] => {
   const [is, should] = [JSON.stringify(found), JSON.stringify(wanted)]
   return is === should ? [] : [`${what}: ${is} instead of ${should}`]
 }

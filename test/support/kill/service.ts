@@ -15,8 +15,8 @@ export interface Service extends AsyncDisposable {
   readonly fake: FakeVrchat
   readonly machine: Machine
   readonly partsAtOnce: number
-  /** Accepts an upload of so many random bytes to a new File. */
-  readonly upload: (size: number) => Promise<Sent>
+  /** Accepts an upload of so many random bytes to the File called `World`. */
+  readonly upload: (size: number, fileName?: string) => Promise<Sent>
 }
 
 export interface Sent {
@@ -24,6 +24,8 @@ export interface Sent {
   readonly path: string
   readonly size: number
   readonly sha256: string
+  /** The one accepted before it, to the same place. */
+  readonly before?: Sent
 }
 
 export interface ServiceOptions {
@@ -57,8 +59,8 @@ export async function openService({ redisUrl, env, fake: options, limits }: Serv
     fake,
     machine,
     partsAtOnce,
-    upload: async (size) => {
-      const path = await machine.source('world.vrcw', size)
+    upload: async (size, fileName = 'world.vrcw') => {
+      const path = await machine.source(fileName, size)
       const sha256 = createHash('sha256').update(await readFile(path)).digest('hex')
       const request = { destination: { name: 'World' }, partSize: PART_SIZE }
       return { id: await machine.accept({ path, request }), path, size, sha256 }

@@ -25,7 +25,7 @@ export interface VrchatOptions {
 }
 
 // As gentle as the most careful of VRChat's other clients: protocol page 2.4.
-const limits: Limits = { maxActiveUploads: 20, partsAtOnce: 3, callsAtOnce: 1, callSpacingMs: 200 }
+const limits: Limits = { maxActiveUploads: 8, partsAtOnce: 3, callsAtOnce: 1, callSpacingMs: 200 }
 
 /** The VRChat Files API; `protocol/vrchat.md` says what it was learnt from. */
 export const createVrchat = (options: VrchatOptions = {}): Provider & AsyncDisposable => {
