@@ -61,5 +61,3 @@ export function createAccountWork({ accounts, access, providers }: Deps) {
     },
   }
 }
-
-export type AccountWork = ReturnType<typeof createAccountWork>

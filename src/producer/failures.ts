@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { AccountParked, FatalError, NeedsPerson, TryLater, Unreachable } from '#shared/errors.ts'
+import { AccountParked, FatalError, Missing, NeedsPerson, TryLater, Unreachable } from '#shared/errors.ts'
 import { redact } from '#shared/secrets.ts'
 import { OutsideRoots } from '#shared/sources/refusal.ts'
 import { Problem, retryAfter } from './problem.ts'
@@ -36,12 +36,9 @@ function ofProvider(error: unknown): Problem | undefined {
   return undefined
 }
 
-const withStatus = z.object({ status: z.literal(404) })
-
 function statusOf(error: FatalError): number {
   if (error instanceof OutsideRoots) return 403
-  // What a provider says is not there is not there for our caller either.
-  return withStatus.safeParse(error).success ? 404 : 422
+  return error instanceof Missing ? 404 : 422
 }
 
 const httpError = z.object({ statusCode: z.int().min(400).max(499), code: z.string().optional() })

@@ -99,8 +99,6 @@ export function createRequests(providers: readonly Provider[]) {
   }
 }
 
-export type Requests = ReturnType<typeof createRequests>
-
 const commonUpload = z.object({ provider: z.string(), ...uploadShape, deadline: z.string().optional() })
 const commonAccount = z.object({ provider: z.string(), id: z.string(), limits: limitsRequest.optional() })
 

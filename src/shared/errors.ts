@@ -26,6 +26,15 @@ export class FatalError extends Error {
   }
 }
 
+/** What was asked for is not there, or no longer. */
+export class Missing extends FatalError {
+  override name = 'Missing'
+
+  constructor(message: string, options?: ErrorOptions) {
+    super('refused', message, options)
+  }
+}
+
 /** Nothing broke; the other side wants us back later. Does not use up an attempt. */
 export class TryLater extends Error {
   override name = 'TryLater'

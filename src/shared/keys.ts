@@ -15,7 +15,7 @@ export const createKeys = (prefix: string) => ({
   running: `${prefix}:running`,
   ended: `${prefix}:ended`,
   destination: (key: string) => `${prefix}:destination:${key}`,
-  destinationQueue: (key: string) => `${prefix}:destination:${key}:queue`,
+  destinationQueue: (key: string) => `${prefix}:line:${key}`,
   idempotency: (key: string) => `${prefix}:idempotency:${key}`,
   binding: (name: string) => `${prefix}:binding:${name}`,
   versions: (account: string, destination: string) => `${prefix}:versions:${account}:${destination}`,

@@ -64,6 +64,8 @@ export function openQueues({ redis, prefix }: { redis: Redis; prefix: string }) 
   const options = { connection: redis, prefix: queuePrefix(prefix) }
   const uploads = new Queue<UploadJob>(UPLOAD_QUEUE, options)
   const parts = new Queue<PartJob>(PART_QUEUE, options)
+  // The connection reports its own errors. Without a listener BullMQ prints them, command and arguments and all.
+  for (const queue of [uploads, parts]) queue.on('error', () => undefined)
 
   return {
     uploads,

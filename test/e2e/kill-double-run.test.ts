@@ -56,7 +56,9 @@ test.concurrent.for<Freeze & { thaw: 'soon' | 'late' }>([
 ])(
   'a worker frozen at $request, $phase, while another one goes on, does no harm when it wakes up $thaw',
   async ({ thaw, ...freeze }) => {
-    await using service = await openService({ fake: { storageBytesPerSecond: 4 * PART_SIZE, processingMs: 200 } })
+    await using service = await openService({
+      fake: { storageBytesPerSecond: 4 * PART_SIZE, processingMs: 200 },
+    })
 
     const sent = await frozenAt(freeze, service, thaw)
 
@@ -65,7 +67,7 @@ test.concurrent.for<Freeze & { thaw: 'soon' | 'late' }>([
     const { parts, uploads } = service.machine.stores
     const record = await uploads.read(sent.id)
     const receipts = record && (await parts.receipts(record, 'file'))
-    expect([...(receipts?.keys() ?? [])].toSorted()).toEqual([1, 2, 3, 4])
+    expect([...(receipts?.keys() ?? [])].toSorted((a, b) => a - b)).toEqual([1, 2, 3, 4])
   },
 )
 

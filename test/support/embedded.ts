@@ -25,8 +25,9 @@ export async function ownDataDir(name = 'data'): Promise<OwnDataDir> {
   return { path, servers }
 }
 
-// The service writes each server's configuration beside its data, and its name stands in the arguments.
-async function serversOn(path: string): Promise<number[]> {
+/** Process ids of all Redis servers that run on this data directory. */
+export async function serversOn(path: string): Promise<number[]> {
+  // The service writes each server's configuration beside its data, and its name stands in the arguments.
   const { stdout } = await promisify(execFile)('ps', ['-ww', '-eo', 'pid=,stat=,args='])
   return stdout
     .split('\n')

@@ -20,9 +20,10 @@ export const noContent = z.null().meta({ description: 'Done' })
 /** Answers whatever was thrown; what nobody foresaw is in the log. */
 export const createErrorHandler =
   (log: Logger) =>
-  (error: unknown, { method, routeOptions }: FastifyRequest, reply: FastifyReply): void => {
+  (error: unknown, { method, routeOptions, socket }: FastifyRequest, reply: FastifyReply): void => {
     const problem = problemOf(error)
-    if (problem.status === 500) {
+    // What was under way for a caller who went away fails by that alone.
+    if (problem.status === 500 && !socket.destroyed) {
       log.error({ err: problem.cause, method, route: routeOptions.url }, 'a request failed')
     }
     void sendProblem(reply, problem)

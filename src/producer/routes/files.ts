@@ -15,6 +15,9 @@ const CALL_MS = 60_000
 /** Longer than any removal takes, so that nobody gets the destination in the middle of one. */
 const HOLD_MS = CALL_MS + 30_000
 
+/** What a destination's owner is called that is no upload. */
+const REMOVAL = 'removal-'
+
 const tags = ['files']
 const file = z.string().min(1).max(300).meta({ description: "The provider's id of the file" })
 const version = z.coerce.number().int().min(0).max(1_000_000_000)
@@ -156,11 +159,9 @@ async function remove({ work, overview }: Context, id: string, which: Removed): 
   await work.call(id, async ({ provider, account }) => {
     const place = placeWithId(provider, id, which.remoteId)
     if (place === undefined) throw unusable('file', 'is no id of a file')
-    const holder = `removal-${randomUUID()}`
+    const holder = `${REMOVAL}${randomUUID()}`
     const owner = await overview.hold(place.key, holder, HOLD_MS)
-    if (owner !== undefined) {
-      throw new Problem(409, `${owner} is at work on this file: cancel it, or wait for it`, { upload: owner })
-    }
+    if (owner !== undefined) throw isTaken(owner)
     try {
       await provider.remove(account, which, AbortSignal.timeout(CALL_MS))
     } finally {
@@ -168,5 +169,10 @@ async function remove({ work, overview }: Context, id: string, which: Removed): 
     }
   })
 }
+
+const isTaken = (owner: string): Problem =>
+  owner.startsWith(REMOVAL)
+    ? new Problem(409, 'This file is being removed right now')
+    : new Problem(409, `${owner} is at work on this file: cancel it, or wait for it`, { upload: owner })
 
 const bounded = (signal: AbortSignal): AbortSignal => AbortSignal.any([signal, AbortSignal.timeout(CALL_MS)])

@@ -66,7 +66,11 @@ test('a cancelled upload to a File that was there before leaves the File and its
   await using service = await openService({ fake: { storageBytesPerSecond: 20 * KIB } })
   const fileId = service.fake.seedFile()
   await service.fake.seedVersion(fileId)
-  const id = await service.upload({ name: 'a.vrcw', content: 300 * KIB, request: { destination: { fileId } } })
+  const id = await service.upload({
+    name: 'a.vrcw',
+    content: 300 * KIB,
+    request: { destination: { fileId } },
+  })
   await eventually(() => service.requests('putPart').length >= 1)
   await cancel(service, id)
   expect(await service.until(id)).toMatchObject({ state: 'cancelled' })
@@ -107,7 +111,11 @@ test('an upload that waits for a parked account and has nothing remote is cancel
   await using service = await openService()
   const action = { kind: 'status' as const, status: 429, headers: { 'retry-after': '600' } }
   service.fake.faults.add({ operation: 'login', times: 1, action })
-  const id = await service.upload({ name: 'a.vrcw', content: 10, request: { destination: { fileId: service.fake.seedFile() } } })
+  const id = await service.upload({
+    name: 'a.vrcw',
+    content: 10,
+    request: { destination: { fileId: service.fake.seedFile() } },
+  })
   await service.until(id, ({ waitingFor }) => waitingFor !== undefined)
   await cancel(service, id)
   expect(await service.until(id)).toMatchObject({ state: 'cancelled' })

@@ -76,7 +76,9 @@ test('the retry of an unconfirmed upload reads first, and completes without send
 
   expect(await service.until(id)).toMatchObject({ state: 'completed', epoch: 1, version: { number: 1 } })
   expect(bytesSent(service)).toBe(before)
-  expect(await service.stores.uploads.versions('main', (await service.read(id)).destination, 5)).toHaveLength(1)
+  expect(await service.stores.uploads.versions('main', (await service.read(id)).destination, 5)).toHaveLength(
+    1,
+  )
 })
 
 test('the retry of an upload that is still not complete sends it anew', async () => {

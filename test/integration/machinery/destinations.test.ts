@@ -6,7 +6,9 @@ import type { Service } from '../../support/service.ts'
 async function sizesOf({ fake }: Service, fileId: string): Promise<Record<number, number>> {
   const file = fake.files.find(({ id }) => id === fileId)
   return Object.fromEntries(
-    (file?.versions ?? []).filter(({ version }) => version > 0).map(({ version, file }) => [version, file?.size ?? -1]),
+    (file?.versions ?? [])
+      .filter(({ version }) => version > 0)
+      .map(({ version, file }) => [version, file?.size ?? -1]),
   )
 }
 
@@ -14,7 +16,13 @@ test('uploads to one name run one after the other, and end as versions in the or
   await using service = await openService({ workers: 2 })
   const ids: string[] = []
   for (let size = 1; size <= 6; size += 1) {
-    ids.push(await service.upload({ name: `build ${size}`, content: size, request: { destination: { name: 'world' } } }))
+    ids.push(
+      await service.upload({
+        name: `build ${size}`,
+        content: size,
+        request: { destination: { name: 'world' } },
+      }),
+    )
   }
   const records = []
   for (const id of ids) records.push(await service.until(id))
@@ -23,7 +31,14 @@ test('uploads to one name run one after the other, and end as versions in the or
     [1, 2, 3, 4, 5, 6].map((number) => ['completed', number]),
   )
   expect(service.fake.files).toHaveLength(1)
-  expect(await sizesOf(service, records[0]?.version?.remoteId ?? '')).toEqual({ 1: 1, 2: 2, 3: 3, 4: 4, 5: 5, 6: 6 })
+  expect(await sizesOf(service, records[0]?.version?.remoteId ?? '')).toEqual({
+    1: 1,
+    2: 2,
+    3: 3,
+    4: 4,
+    5: 5,
+    6: 6,
+  })
   expect(service.fake.maxOpenVersions).toBe(1)
   expect(service.requests('createFile')).toHaveLength(1)
   expect(service.fake.violations).toEqual([])
@@ -40,7 +55,10 @@ test('uploads to one File by its id and by its name, mixed, never run at once', 
   }
 
   for (const [index, id] of ids.entries()) {
-    expect(await service.until(id)).toMatchObject({ state: 'completed', version: { remoteId: fileId, number: index + 2 } })
+    expect(await service.until(id)).toMatchObject({
+      state: 'completed',
+      version: { remoteId: fileId, number: index + 2 },
+    })
   }
   expect(await sizesOf(service, fileId)).toEqual({ 1: 1, 2: 2, 3: 3, 4: 4, 5: 5, 6: 6, 7: 7 })
   expect(service.fake.maxOpenVersions).toBe(1)
@@ -61,7 +79,8 @@ test('the same name on two accounts means two Files', async () => {
     await service.upload({ name: 'world', content: 1 }),
     await service.upload({ name: 'world', content: 2, account: 'bob' }),
   ]
-  for (const id of ids) expect(await service.until(id)).toMatchObject({ state: 'completed', version: { number: 1 } })
+  for (const id of ids)
+    expect(await service.until(id)).toMatchObject({ state: 'completed', version: { number: 1 } })
   expect(service.fake.files.map(({ owner }) => owner).toSorted()).toEqual(['ada', 'bob'])
 })
 
@@ -70,7 +89,13 @@ test('newFile makes another File, and the name means that one from then on', asy
   const request = { destination: { name: 'world' } }
   const upload = async (size: number, more = {}): Promise<string> =>
     service.upload({ name: `build ${size}`, content: size, request: { ...request, ...more } })
-  const ids = [await upload(1), await upload(2), await upload(3, { newFile: true }), await upload(4), await upload(5)]
+  const ids = [
+    await upload(1),
+    await upload(2),
+    await upload(3, { newFile: true }),
+    await upload(4),
+    await upload(5),
+  ]
   const places = []
   for (const id of ids) {
     const { state, version } = await service.until(id)

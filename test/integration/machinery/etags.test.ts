@@ -12,7 +12,9 @@ test('equal parts are both sent, and both of their equal ETags are listed', asyn
   const sent = service.requests('putPart').filter(({ fileType }) => fileType === 'file')
   expect(sent.map(({ partNumber }) => partNumber).toSorted()).toEqual([1, 2, 3, 4])
   const md5s = [0, 1, 2, 3].map((index) =>
-    createHash('md5').update(content.subarray(index * 64 * KIB, (index + 1) * 64 * KIB)).digest('hex'),
+    createHash('md5')
+      .update(content.subarray(index * 64 * KIB, (index + 1) * 64 * KIB))
+      .digest('hex'),
   )
   const [file, signature] = service.requests('finishFileDataUpload')
   expect(file?.etags).toEqual(md5s)
@@ -36,7 +38,9 @@ test('ETags are listed in part order, also when the parts arrive the other way r
   expect(order).not.toEqual(order.toSorted())
   expect(service.requests('finishFileDataUpload')[0]?.etags).toEqual(
     [0, 1, 2, 3].map((index) =>
-      createHash('md5').update(content.subarray(index * 64 * KIB, (index + 1) * 64 * KIB)).digest('hex'),
+      createHash('md5')
+        .update(content.subarray(index * 64 * KIB, (index + 1) * 64 * KIB))
+        .digest('hex'),
     ),
   )
   expect(service.fake.violations).toEqual([])
@@ -57,19 +61,23 @@ test.each(['wrong-etag', 'no-etag', 'store-flipped', 'store-short'] as const)(
   },
 )
 
-test('an ETag that stays wrong uses up the attempts, and the failure names etagCheck', { timeout: 60_000 }, async () => {
-  await using service = await openService()
-  service.fake.faults.add({ operation: 'putPart', where: { partNumber: 2 }, action: 'wrong-etag' })
-  const record = await service.until(await service.upload({ name: 'a.vrcw', content: 200 * KIB }))
+test(
+  'an ETag that stays wrong uses up the attempts, and the failure names etagCheck',
+  { timeout: 60_000 },
+  async () => {
+    await using service = await openService()
+    service.fake.faults.add({ operation: 'putPart', where: { partNumber: 2 }, action: 'wrong-etag' })
+    const record = await service.until(await service.upload({ name: 'a.vrcw', content: 200 * KIB }))
 
-  expect(record).toMatchObject({ state: 'failed', epoch: 1, error: { class: 'etag-mismatch' } })
-  expect(record.error?.message).toContain('etagCheck')
-  const sent = service.requests('putPart').filter(({ partNumber }) => partNumber === 2)
-  // Five attempts, each with one sending more.
-  expect(sent).toHaveLength(10)
-  expect(service.requests('finishFileDataUpload')).toEqual([])
-  expect(service.fake.files).toEqual([])
-})
+    expect(record).toMatchObject({ state: 'failed', epoch: 1, error: { class: 'etag-mismatch' } })
+    expect(record.error?.message).toContain('etagCheck')
+    const sent = service.requests('putPart').filter(({ partNumber }) => partNumber === 2)
+    // Five attempts, each with one sending more.
+    expect(sent).toHaveLength(10)
+    expect(service.requests('finishFileDataUpload')).toEqual([])
+    expect(service.fake.files).toEqual([])
+  },
+)
 
 test('with etagCheck: opaque, an ETag that is no MD5 is taken as it is', async () => {
   await using service = await openService({ settings: { etagCheck: 'opaque' } })

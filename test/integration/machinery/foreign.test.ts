@@ -84,7 +84,12 @@ test('a worker that is stopped in mid-upload leaves a version that the next one 
   expect(between.state).toBe('transferring')
   await service.startWorker()
 
-  expect(await service.until(id)).toMatchObject({ state: 'completed', epoch: 1, version: { number: 1 }, bytesResent: 0 })
+  expect(await service.until(id)).toMatchObject({
+    state: 'completed',
+    epoch: 1,
+    version: { number: 1 },
+    bytesResent: 0,
+  })
   const sent = service.requests('putPart').filter(({ fileType }) => fileType === 'file')
   expect(sent.map(({ partNumber }) => partNumber)).toEqual([1, 2, 3, 4, 5, 6, 7, 8])
 })
@@ -102,7 +107,11 @@ test('a File that was there before stays, with its versions; only the unfinished
   const fileId = service.fake.seedFile()
   await service.fake.seedVersion(fileId)
   service.fake.faults.add({ operation: 'finishFileDataUpload', action: { kind: 'status', status: 400 } })
-  const id = await service.upload({ name: 'a.vrcw', content: 200 * KIB, request: { destination: { fileId } } })
+  const id = await service.upload({
+    name: 'a.vrcw',
+    content: 200 * KIB,
+    request: { destination: { fileId } },
+  })
   expect(await service.until(id)).toMatchObject({ state: 'failed' })
   expect(service.fake.files.map(({ versions }) => versions.map(({ version }) => version))).toEqual([[0, 1]])
 })
@@ -120,7 +129,11 @@ test('a File that a former upload made stays when a later one to its name fails'
 test('a version that somebody deletes in mid-upload is made anew, once', async () => {
   await using service = await openService({ limits: { partsAtOnce: 1 } })
   const fileId = service.fake.seedFile()
-  const id = await service.upload({ name: 'a.vrcw', content: 300 * KIB, request: { destination: { fileId } } })
+  const id = await service.upload({
+    name: 'a.vrcw',
+    content: 300 * KIB,
+    request: { destination: { fileId } },
+  })
   await service.until(id, ({ partsDone }) => partsDone >= 1)
   const { headers } = service.requests('createFileVersion')[0] ?? {}
   const sendDelete = async (): Promise<boolean> => {

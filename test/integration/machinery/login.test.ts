@@ -10,7 +10,9 @@ async function answerCode({ stores }: Service, code: string): Promise<void> {
   if (account === undefined) throw new Error('There is no such account')
   const access = stores.access.open(account, 'login')
   const challenge = { method: 'emailOtp', code }
-  const result = await stores.providers('vrchat').answerChallenge(access, challenge, AbortSignal.timeout(10_000))
+  const result = await stores
+    .providers('vrchat')
+    .answerChallenge(access, challenge, AbortSignal.timeout(10_000))
   expect(result.kind).toBe('ok')
   await stores.accounts.setState('main', 'ready')
 }
@@ -26,9 +28,22 @@ const withEmailCode = {
 }
 
 async function attemptsOf({ stores }: Service): Promise<number[]> {
-  const states = ['waiting', 'active', 'delayed', 'prioritized', 'waiting-children', 'completed', 'failed'] as const
-  const jobs = [...(await stores.queues.uploads.getJobs([...states])), ...(await stores.queues.parts.getJobs([...states]))]
-  return jobs.map(({ attemptsMade, finishedOn }) => (finishedOn === undefined ? attemptsMade : attemptsMade - 1))
+  const states = [
+    'waiting',
+    'active',
+    'delayed',
+    'prioritized',
+    'waiting-children',
+    'completed',
+    'failed',
+  ] as const
+  const jobs = [
+    ...(await stores.queues.uploads.getJobs([...states])),
+    ...(await stores.queues.parts.getJobs([...states])),
+  ]
+  return jobs.map(({ attemptsMade, finishedOn }) =>
+    finishedOn === undefined ? attemptsMade : attemptsMade - 1,
+  )
 }
 
 test('sessions that end in the middle of several uploads on two workers lead to exactly one login', async () => {
@@ -38,7 +53,8 @@ test('sessions that end in the middle of several uploads on two workers lead to 
     env: { STEVEDORE_LOGIN_BUDGET_MS: '1' },
   })
   const ids: string[] = []
-  for (let index = 0; index < 6; index += 1) ids.push(await service.upload({ name: `file ${index}`, content: 400 * KIB }))
+  for (let index = 0; index < 6; index += 1)
+    ids.push(await service.upload({ name: `file ${index}`, content: 400 * KIB }))
   await eventually(() => service.requests('putPart').length > 4)
   expect(logins(service)).toBe(1)
   service.fake.expireSessions()
@@ -52,7 +68,8 @@ test('sessions that end in the middle of several uploads on two workers lead to 
 test('many uploads that start without a login log in once', async () => {
   await using service = await openService({ workers: 2 })
   const ids: string[] = []
-  for (let index = 0; index < 10; index += 1) ids.push(await service.upload({ name: `file ${index}`, content: 10 }))
+  for (let index = 0; index < 10; index += 1)
+    ids.push(await service.upload({ name: `file ${index}`, content: 10 }))
   for (const id of ids) await service.until(id)
   expect(logins(service)).toBe(1)
   expect(service.fake.violations).toEqual([])
@@ -61,7 +78,8 @@ test('many uploads that start without a login log in once', async () => {
 test('an account that needs a code says so; its uploads wait without using attempts, and go on after it', async () => {
   await using service = await openService({ fake: withEmailCode, workers: 2 })
   const ids: string[] = []
-  for (let index = 0; index < 3; index += 1) ids.push(await service.upload({ name: `file ${index}`, content: 10 }))
+  for (let index = 0; index < 3; index += 1)
+    ids.push(await service.upload({ name: `file ${index}`, content: 10 }))
   await eventually(async () => (await service.stores.accounts.read('main'))?.state === 'needs-2fa')
   const late = await service.upload({ name: 'late', content: 10 })
   await new Promise((resolve) => void setTimeout(resolve, 1500))
@@ -97,7 +115,9 @@ test('other accounts go on while one waits for a person', async () => {
 
 test('a login that ends again within the budget is left to a person', async () => {
   await using service = await openService({ workers: 2 })
-  expect(await service.until(await service.upload({ name: 'one', content: 10 }))).toMatchObject({ state: 'completed' })
+  expect(await service.until(await service.upload({ name: 'one', content: 10 }))).toMatchObject({
+    state: 'completed',
+  })
   service.fake.expireSessions()
   const id = await service.upload({ name: 'two', content: 10 })
   const account = await eventually(async () => {
@@ -121,7 +141,9 @@ test('a wrong password is tried once, not once an upload', async () => {
   await eventually(async () => (await service.stores.accounts.read('main'))?.state === 'needs-login')
   await new Promise((resolve) => void setTimeout(resolve, 1000))
   expect(logins(service)).toBe(1)
-  expect((await service.stores.accounts.read('main'))?.stateReason).toContain('refused the user name or password')
+  expect((await service.stores.accounts.read('main'))?.stateReason).toContain(
+    'refused the user name or password',
+  )
   expect(service.fake.violations).toEqual([])
 })
 
@@ -131,7 +153,9 @@ test('a restarted worker goes on with the login that there is', async () => {
   await service.until(await service.upload({ name: 'one', content: 10 }))
   await first[Symbol.asyncDispose]()
   await service.startWorker()
-  expect(await service.until(await service.upload({ name: 'two', content: 10 }))).toMatchObject({ state: 'completed' })
+  expect(await service.until(await service.upload({ name: 'two', content: 10 }))).toMatchObject({
+    state: 'completed',
+  })
   expect(logins(service)).toBe(1)
 })
 
@@ -143,14 +167,17 @@ test('a TOTP secret answers the second factor by itself', async () => {
     },
     credentials: { username: 'ada', password: 'lovelace-1815', totpSecret: secret },
   })
-  expect(await service.until(await service.upload({ name: 'one', content: 10 }))).toMatchObject({ state: 'completed' })
+  expect(await service.until(await service.upload({ name: 'one', content: 10 }))).toMatchObject({
+    state: 'completed',
+  })
   expect(logins(service)).toBe(1)
 })
 
 test('a person who acted is not overruled by an upload that was told before to wait', async () => {
   await using service = await openService({ fake: withEmailCode, workers: 2 })
   const ids: string[] = []
-  for (let index = 0; index < 15; index += 1) ids.push(await service.upload({ name: `file ${index}`, content: 10 }))
+  for (let index = 0; index < 15; index += 1)
+    ids.push(await service.upload({ name: `file ${index}`, content: 10 }))
   await eventually(async () => (await service.stores.accounts.read('main'))?.state === 'needs-2fa')
   await answerCode(service, '123456')
   for (const id of ids) expect(await service.until(id)).toMatchObject({ state: 'completed' })
@@ -163,7 +190,10 @@ test.each([503, 'reset-on-arrival'] as const)(
     await using service = await openService({ workers: 2, env: { STEVEDORE_LOGIN_BUDGET_MS: '30000' } })
     const action = trouble === 503 ? { kind: 'status' as const, status: trouble } : trouble
     service.fake.faults.add({ operation: 'login', nth: [1, 2], action })
-    const ids = [await service.upload({ name: 'a', content: 10 }), await service.upload({ name: 'b', content: 10 })]
+    const ids = [
+      await service.upload({ name: 'a', content: 10 }),
+      await service.upload({ name: 'b', content: 10 }),
+    ]
 
     for (const id of ids) expect(await service.until(id)).toMatchObject({ state: 'completed' })
     expect((await service.stores.accounts.read('main'))?.state).toBe('ready')

@@ -30,7 +30,8 @@ test('a 429 stops the whole account on two workers until its time is over; anoth
     action: slowDown('4'),
   })
   const ids: string[] = []
-  for (let index = 0; index < 6; index += 1) ids.push(await service.upload({ name: `file ${index}`, content: 100 * KIB }))
+  for (let index = 0; index < 6; index += 1)
+    ids.push(await service.upload({ name: `file ${index}`, content: 100 * KIB }))
   await eventually(() => fault.fired === 1)
   const since = Date.now()
   const bobs = await service.upload({ name: 'bobs', content: 10, account: 'bob' })
@@ -62,7 +63,9 @@ test.each([
   expect(ms).toBeGreaterThan(least)
   expect(ms).toBeLessThanOrEqual(most)
   expect(why).toContain('429')
-  expect(await service.until(id, ({ waitingFor }) => waitingFor !== undefined)).toMatchObject({ state: 'preparing' })
+  expect(await service.until(id, ({ waitingFor }) => waitingFor !== undefined)).toMatchObject({
+    state: 'preparing',
+  })
 })
 
 test('an account parked for hours still sees deadlines, and people who act, within minutes', async () => {
@@ -113,7 +116,8 @@ test('limits of an account hold over two workers', async () => {
     if (phase === 'arrival') await sleep(30)
   }
   const ids: string[] = []
-  for (let index = 0; index < 5; index += 1) ids.push(await service.upload({ name: `file ${index}`, content: 300 * KIB }))
+  for (let index = 0; index < 5; index += 1)
+    ids.push(await service.upload({ name: `file ${index}`, content: 300 * KIB }))
   for (const id of ids) expect(await service.until(id)).toMatchObject({ state: 'completed' })
 
   expect(most).toBe(2)
@@ -123,7 +127,10 @@ test('limits of an account hold over two workers', async () => {
 
 test('calls keep their distance over two workers', async () => {
   await using service = await openService({ workers: 2, limits: { callsAtOnce: 1, callSpacingMs: 60 } })
-  const ids = [await service.upload({ name: 'a', content: 10 }), await service.upload({ name: 'b', content: 10 })]
+  const ids = [
+    await service.upload({ name: 'a', content: 10 }),
+    await service.upload({ name: 'b', content: 10 }),
+  ]
   for (const id of ids) await service.until(id)
   // Distances are kept where calls are sent; on their way here some ms may go.
   expect(service.fake.accountStats('ada').minGapMs).toBeGreaterThan(35)

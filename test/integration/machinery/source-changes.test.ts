@@ -94,17 +94,20 @@ const changes = {
   },
 }
 
-test.each(Object.entries(changes))('a source %s during sending is sent anew as a whole', async (_, change) => {
-  await using service = await openService({ limits: { partsAtOnce: 1 } })
-  let content = randomBytes(SIZE)
-  const path = await service.machine.source('a.vrcw', content)
-  await utimes(path, 1000, 1000)
-  const changed = at(service, isPart(2), async () => {
-    content = await change(path)
-  })
-  await expectWhole(service, await service.upload({ name: 'a.vrcw' }), () => content)
-  expect(changed.done()).toBe(1)
-})
+test.each(Object.entries(changes))(
+  'a source %s during sending is sent anew as a whole',
+  async (_, change) => {
+    await using service = await openService({ limits: { partsAtOnce: 1 } })
+    let content = randomBytes(SIZE)
+    const path = await service.machine.source('a.vrcw', content)
+    await utimes(path, 1000, 1000)
+    const changed = at(service, isPart(2), async () => {
+      content = await change(path)
+    })
+    await expectWhole(service, await service.upload({ name: 'a.vrcw' }), () => content)
+    expect(changed.done()).toBe(1)
+  },
+)
 
 test('a source that is only touched during sending is sent anew', async () => {
   await using service = await openService({ limits: { partsAtOnce: 1 } })
@@ -146,19 +149,22 @@ test('a source that changes between file and signature is sent anew', async () =
 test.each([
   ['by its size', async (path: string) => appendFile(path, 'x')],
   ['by its time', async (path: string) => utimes(path, Date.now() / 1000, Date.now() / 1000 + 5)],
-])('a source that keeps changing, %s, is started over once, and then fails with the reason', async (_, change) => {
-  await using service = await openService()
-  const id = await service.upload({ name: 'a.vrcw', content: SIZE })
-  const changed = at(service, creates, async () => change(`${service.machine.folder}/a.vrcw`), 10)
-  const record = await service.until(id)
+])(
+  'a source that keeps changing, %s, is started over once, and then fails with the reason',
+  async (_, change) => {
+    await using service = await openService()
+    const id = await service.upload({ name: 'a.vrcw', content: SIZE })
+    const changed = at(service, creates, async () => change(`${service.machine.folder}/a.vrcw`), 10)
+    const record = await service.until(id)
 
-  expect(record).toMatchObject({ state: 'failed', epoch: 2, error: { class: 'source-changed' } })
-  expect(record.error?.message).toContain('started over for this before')
-  expect(changed.done()).toBe(2)
-  expect(service.fake.files).toEqual([])
-  expect(service.requests('finishFileDataUpload')).toEqual([])
-  expect(service.fake.violations).toEqual([])
-})
+    expect(record).toMatchObject({ state: 'failed', epoch: 2, error: { class: 'source-changed' } })
+    expect(record.error?.message).toContain('started over for this before')
+    expect(changed.done()).toBe(2)
+    expect(service.fake.files).toEqual([])
+    expect(service.requests('finishFileDataUpload')).toEqual([])
+    expect(service.fake.violations).toEqual([])
+  },
+)
 
 test('a source that vanishes during sending fails, and leaves nothing behind', async () => {
   await using service = await openService({ limits: { partsAtOnce: 1 } })

@@ -10,63 +10,67 @@ const run = promisify(execFile)
 /** Nobody keeps root from reading. */
 const isRoot = process.getuid?.() === 0
 
-const sources: Record<string, { make: (folder: string, outside: string) => Promise<string>; says: string }> = {
-  missing: { make: async (folder) => join(folder, 'nothing.vrcw'), says: 'does not exist' },
-  'a folder': {
-    make: async (folder) => {
-      await mkdir(join(folder, 'a-folder'))
-      return join(folder, 'a-folder')
+const sources: Record<string, { make: (folder: string, outside: string) => Promise<string>; says: string }> =
+  {
+    missing: { make: async (folder) => join(folder, 'nothing.vrcw'), says: 'does not exist' },
+    'a folder': {
+      make: async (folder) => {
+        await mkdir(join(folder, 'a-folder'))
+        return join(folder, 'a-folder')
+      },
+      says: 'is a folder',
     },
-    says: 'is a folder',
-  },
-  'a named pipe': {
-    make: async (folder) => {
-      await run('mkfifo', [join(folder, 'pipe')])
-      return join(folder, 'pipe')
+    'a named pipe': {
+      make: async (folder) => {
+        await run('mkfifo', [join(folder, 'pipe')])
+        return join(folder, 'pipe')
+      },
+      says: 'is a named pipe',
     },
-    says: 'is a named pipe',
-  },
-  'outside of the roots': {
-    make: async (_, outside) => {
-      await writeFile(join(outside, 'file'), 'secret')
-      return join(outside, 'file')
+    'outside of the roots': {
+      make: async (_, outside) => {
+        await writeFile(join(outside, 'file'), 'secret')
+        return join(outside, 'file')
+      },
+      says: 'is outside the source roots',
     },
-    says: 'is outside the source roots',
-  },
-  'a link that leads out of the roots': {
-    make: async (folder, outside) => {
-      await writeFile(join(outside, 'file'), 'secret')
-      await symlink(join(outside, 'file'), join(folder, 'link'))
-      return join(folder, 'link')
+    'a link that leads out of the roots': {
+      make: async (folder, outside) => {
+        await writeFile(join(outside, 'file'), 'secret')
+        await symlink(join(outside, 'file'), join(folder, 'link'))
+        return join(folder, 'link')
+      },
+      says: 'is outside the source roots',
     },
-    says: 'is outside the source roots',
-  },
-  'in a folder that is a link out of the roots': {
-    make: async (folder, outside) => {
-      await writeFile(join(outside, 'file'), 'secret')
-      await symlink(outside, join(folder, 'linked'))
-      return join(folder, 'linked', 'file')
+    'in a folder that is a link out of the roots': {
+      make: async (folder, outside) => {
+        await writeFile(join(outside, 'file'), 'secret')
+        await symlink(outside, join(folder, 'linked'))
+        return join(folder, 'linked', 'file')
+      },
+      says: 'is outside the source roots',
     },
-    says: 'is outside the source roots',
-  },
-  'a device': { make: async () => '/dev/zero', says: 'is outside the source roots' },
-}
-
-test.each(Object.entries(sources))('a source that is %s is refused, and nothing is asked of VRChat', async (_, source) => {
-  await using service = await openService()
-  const outside = await mkdtemp(join(tmpdir(), 'stevedore-outside-'))
-  try {
-    const path = await source.make(service.machine.folder, outside)
-    const id = await service.machine.accept({ path, request: { destination: { name: 'world' } } })
-    const record = await service.until(id)
-
-    expect(record).toMatchObject({ state: 'failed', error: { class: 'source-refused' }, epoch: 1 })
-    expect(record.error?.message).toContain(source.says)
-    expect(service.fake.ledger).toEqual([])
-  } finally {
-    await rm(outside, { recursive: true })
+    'a device': { make: async () => '/dev/zero', says: 'is outside the source roots' },
   }
-})
+
+test.each(Object.entries(sources))(
+  'a source that is %s is refused, and nothing is asked of VRChat',
+  async (_, source) => {
+    await using service = await openService()
+    const outside = await mkdtemp(join(tmpdir(), 'stevedore-outside-'))
+    try {
+      const path = await source.make(service.machine.folder, outside)
+      const id = await service.machine.accept({ path, request: { destination: { name: 'world' } } })
+      const record = await service.until(id)
+
+      expect(record).toMatchObject({ state: 'failed', error: { class: 'source-refused' }, epoch: 1 })
+      expect(record.error?.message).toContain(source.says)
+      expect(service.fake.ledger).toEqual([])
+    } finally {
+      await rm(outside, { recursive: true })
+    }
+  },
+)
 
 test.skipIf(isRoot)('a source that may not be read is refused with what to do', async () => {
   await using service = await openService()
@@ -82,7 +86,9 @@ test('a link that stays under the roots is a source like any other', async () =>
   await using service = await openService()
   const path = await service.machine.source('real.vrcw', 10)
   await symlink(path, join(service.machine.folder, 'link.vrcw'))
-  expect(await service.until(await service.upload({ name: 'link.vrcw' }))).toMatchObject({ state: 'completed' })
+  expect(await service.until(await service.upload({ name: 'link.vrcw' }))).toMatchObject({
+    state: 'completed',
+  })
 })
 
 test('a refused source is retried once it is there', async () => {

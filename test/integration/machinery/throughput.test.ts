@@ -1,31 +1,37 @@
 import { expect, test } from 'vitest'
 import { eventually, openService } from '../../support/service.ts'
 
-test('1,000 accepted uploads with a limit of 20 all arrive, and never are more than 20 open', { timeout: 180_000 }, async () => {
-  await using service = await openService({
-    fake: { processingMs: 0 },
-    limits: { maxActiveUploads: 20, callsAtOnce: 16, partsAtOnce: 16 },
-    workers: 2,
-  })
-  const { stores, fake, machine } = service
-  const path = await machine.source('tiny.vrca', 40)
-  const ids = await Promise.all(
-    Array.from({ length: 1000 }, async (_, index) =>
-      machine.accept({ path, request: { destination: { name: `file ${index}` } } }),
-    ),
-  )
+test(
+  '1,000 accepted uploads with a limit of 20 all arrive, and never are more than 20 open',
+  { timeout: 180_000 },
+  async () => {
+    await using service = await openService({
+      fake: { processingMs: 0 },
+      limits: { maxActiveUploads: 20, callsAtOnce: 16, partsAtOnce: 16 },
+      workers: 2,
+    })
+    const { stores, fake, machine } = service
+    const path = await machine.source('tiny.vrca', 40)
+    const ids = await Promise.all(
+      Array.from({ length: 1000 }, async (_, index) =>
+        machine.accept({ path, request: { destination: { name: `file ${index}` } } }),
+      ),
+    )
 
-  const count = async (state: 'completed' | 'failed'): Promise<number> =>
-    (await stores.uploads.list({ state }, { limit: 2000 })).length
-  await eventually(async () => (await count('completed')) + (await count('failed')) === 1000, 170_000)
-  expect(await count('completed')).toBe(1000)
-  expect(fake.maxOpenVersions).toBeLessThanOrEqual(20)
-  expect(fake.maxOpenVersions).toBeGreaterThan(5)
-  expect(fake.openVersions()).toEqual([])
-  expect(fake.files).toHaveLength(1000)
-  expect(new Set((await stores.uploads.readMany(ids)).map(({ version }) => version?.remoteId)).size).toBe(1000)
-  expect(fake.violations).toEqual([])
-})
+    const count = async (state: 'completed' | 'failed'): Promise<number> =>
+      (await stores.uploads.list({ state }, { limit: 2000 })).length
+    await eventually(async () => (await count('completed')) + (await count('failed')) === 1000, 170_000)
+    expect(await count('completed')).toBe(1000)
+    expect(fake.maxOpenVersions).toBeLessThanOrEqual(20)
+    expect(fake.maxOpenVersions).toBeGreaterThan(5)
+    expect(fake.openVersions()).toEqual([])
+    expect(fake.files).toHaveLength(1000)
+    expect(new Set((await stores.uploads.readMany(ids)).map(({ version }) => version?.remoteId)).size).toBe(
+      1000,
+    )
+    expect(fake.violations).toEqual([])
+  },
+)
 
 test('an account whose parts stand still does not keep the parts of another from being sent', async () => {
   await using service = await openService({
@@ -47,7 +53,9 @@ test('an account whose parts stand still does not keep the parts of another from
   for (let index = 0; index < 8; index += 1) {
     slow.push(await service.upload({ name: `slow ${index}`, content: 10 }))
   }
-  await eventually(async () => (await service.stores.uploads.list({ state: 'transferring' }, { limit: 10 })).length === 8)
+  await eventually(
+    async () => (await service.stores.uploads.list({ state: 'transferring' }, { limit: 10 })).length === 8,
+  )
 
   const quick = await service.upload({ name: 'quick', content: 10, account: 'bob' })
   expect(await service.until(quick)).toMatchObject({ state: 'completed' })

@@ -27,7 +27,7 @@ describe('adding', () => {
       state: 'ready',
       contact: 'ops@stevedore.test',
       onForeign: 'wait',
-      limits: { partsAtOnce: 2, callsAtOnce: 1, callSpacingMs: 200, maxActiveUploads: 20 },
+      limits: { ...api.stores.providers('vrchat').limits, partsAtOnce: 2 },
       parked: null,
       activeUploads: 0,
     })

@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import { connect } from 'node:net'
 import { spawn } from 'node:child_process'
 import { resolve } from 'node:path'
+import type { Readable } from 'node:stream'
 import { pino } from 'pino'
 import { expect, inject, test } from 'vitest'
 import { startProducer } from '#producer/start.ts'
@@ -56,14 +57,11 @@ test('`serve` runs as a process of its own, and SIGTERM ends it well', async () 
   await using machine = await openMachine({ redisUrl: inject('redisUrl') })
   const env = { ...process.env, ...machine.env, STEVEDORE_PORT: '0', STEVEDORE_LOG_LEVEL: 'info' }
   const main = resolve(import.meta.dirname, '../../../src/producer/main.ts')
-  const serve = spawn(process.execPath, [main], { env, stdio: ['ignore', 'pipe', 'inherit'] })
+  await using resources = new AsyncDisposableStack()
+  const serve = spawn(process.execPath, [main], { env, stdio: ['ignore', 'pipe', 'ignore'] })
+  resources.defer(() => void serve.kill('SIGKILL'))
   const ended = once(serve, 'exit')
-  let said = ''
-  for await (const chunk of serve.stdout) {
-    said += String(chunk)
-    if (said.includes('listening on')) break
-  }
-  const url = /listening on (http:[^"]+)"/.exec(said)?.[1] ?? ''
+  const url = await saidUrl(serve.stdout)
   const { status } = await fetch(`${url}/readyz`)
 
   serve.kill('SIGTERM')
@@ -71,3 +69,14 @@ test('`serve` runs as a process of its own, and SIGTERM ends it well', async () 
   expect(status).toBe(200)
   expect(await ended).toEqual([0, null])
 })
+
+/** Where a process says that it listens. */
+async function saidUrl(lines: Readable): Promise<string> {
+  let said = ''
+  for await (const chunk of lines.iterator({ destroyOnReturn: false })) {
+    said += String(chunk)
+    const url = /"url":"(http:[^"]+)"/.exec(said)?.[1]
+    if (url !== undefined) return url
+  }
+  throw new Error(`It never said where it listens: ${said}`)
+}

@@ -28,7 +28,11 @@ export async function wrongWithCompleted(
 }
 
 /** As `wrongWithCompleted`, for one that failed or was cancelled: nothing of it is left anywhere. */
-export async function wrongWithEnded(service: Service, { id }: Sent, state: 'failed' | 'cancelled'): Promise<string[]> {
+export async function wrongWithEnded(
+  service: Service,
+  { id }: Sent,
+  state: 'failed' | 'cancelled',
+): Promise<string[]> {
   const record = await service.machine.stores.uploads.read(id)
   if (record?.state !== state) return [`the upload is ${JSON.stringify(record)}`]
   const { files, violations } = service.fake
@@ -54,7 +58,9 @@ function wrongWithRecord(record: UploadRecord, { size }: Sent, epoch: number): s
 async function wrongAtFake({ fake }: Service, { sha256 }: Sent, record: UploadRecord): Promise<string[]> {
   const { remoteId = '' } = record.version ?? {}
   const versions = fake.files.flatMap((file) =>
-    file.versions.filter(({ version }) => version > 0).map(({ version, status }) => `${file.id} ${version} ${status}`),
+    file.versions
+      .filter(({ version }) => version > 0)
+      .map(({ version, status }) => `${file.id} ${version} ${status}`),
   )
   const arrived = await fake.sha256Of(remoteId, 1, 'file').catch((error: unknown) => String(error))
   return [
@@ -94,7 +100,7 @@ async function leftInRedis({ machine }: Service, record: UploadRecord, uploads: 
   const unfinished = ['waiting', 'active', 'delayed', 'prioritized', 'waiting-children'] as const
   const { account, id, state } = record
   const [owned, calls, parts, ends, ledger, ...counts] = await Promise.all([
-    redis.keys(`${keys.destination('*')}`),
+    redis.keys(keys.destination('*')),
     redis.zcount(keys.accountLeases(account, 'calls'), Date.now(), '+inf'),
     redis.zcount(keys.accountLeases(account, 'parts'), Date.now(), '+inf'),
     redis.xrange(`${keys.prefix}:events`, '-', '+'),

@@ -37,7 +37,12 @@ export interface ServiceOptions {
 
 const user = { username: 'ada', password: 'lovelace-1815' }
 
-export async function openService({ redisUrl, env, fake: options, limits }: ServiceOptions = {}): Promise<Service> {
+export async function openService({
+  redisUrl,
+  env,
+  fake: options,
+  limits,
+}: ServiceOptions = {}): Promise<Service> {
   await using resources = new AsyncDisposableStack()
   const fake = resources.use(
     await startFakeVrchat({ users: [user], multipartThreshold: PART_SIZE, minPartSize: 1, ...options }),
@@ -61,7 +66,9 @@ export async function openService({ redisUrl, env, fake: options, limits }: Serv
     partsAtOnce,
     upload: async (size, fileName = 'world.vrcw') => {
       const path = await machine.source(fileName, size)
-      const sha256 = createHash('sha256').update(await readFile(path)).digest('hex')
+      const sha256 = createHash('sha256')
+        .update(await readFile(path))
+        .digest('hex')
       const request = { destination: { name: 'World' }, partSize: PART_SIZE }
       return { id: await machine.accept({ path, request }), path, size, sha256 }
     },

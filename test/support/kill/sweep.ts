@@ -33,7 +33,9 @@ export interface Swept {
 const PHASES = ['arrival', 'before-reply', 'after-reply'] as const
 
 /** Kills a worker at every request of the story: on its arrival, before the reply, after it. */
-export async function killAtRequests(story: Story): Promise<Swept & { readonly requests: readonly string[] }> {
+export async function killAtRequests(
+  story: Story,
+): Promise<Swept & { readonly requests: readonly string[] }> {
   const requests = new Set<string>()
   await undisturbed(story, async ({ fake }) => ({
     begin: () => {
@@ -73,7 +75,10 @@ async function undisturbed(story: Story, watch: (service: Service) => Promise<Wa
   const { redisUrl, begin } = await watch(service)
   await worker.start(envOf(service, redisUrl))
   const sent = await story.tell(service, begin)
-  const wrong = [...(await untilEnded(service, sent, ENDS_WITHIN_MS)), ...(await story.wrong(service, sent, 0))]
+  const wrong = [
+    ...(await untilEnded(service, sent, ENDS_WITHIN_MS)),
+    ...(await story.wrong(service, sent, 0)),
+  ]
   if (wrong.length > 0) throw new Error(`Wrong without any kill: ${wrong.join('; ')}`)
 }
 

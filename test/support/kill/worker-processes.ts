@@ -54,7 +54,9 @@ export function startHost(): Host {
   let nextId = 1
   child.on('message', (report: HostReport) => {
     if (report.kind === 'broken') broken = report.why
-    waiting.get(report.kind === 'loaded' || report.kind === 'broken' ? report.kind : `${report.kind} ${report.id}`)?.()
+    waiting.get(
+      report.kind === 'loaded' || report.kind === 'broken' ? report.kind : `${report.kind} ${report.id}`,
+    )?.()
   })
 
   function reported(what: string): Promise<void> {

@@ -2,7 +2,7 @@ import { Redis } from 'ioredis'
 import { describe, expect, test } from 'vitest'
 import { problemOf } from '#producer/failures.ts'
 import { Problem } from '#producer/problem.ts'
-import { AccountParked, FatalError, NeedsPerson, TryLater, Unreachable } from '#shared/errors.ts'
+import { AccountParked, FatalError, Missing, NeedsPerson, TryLater, Unreachable } from '#shared/errors.ts'
 import { outsideRoots } from '#shared/sources/refusal.ts'
 
 const coded = (code: string): Error => Object.assign(new Error(code), { code })
@@ -14,7 +14,7 @@ class ReplyError extends Error {
 describe('what providers and sources throw has a status', () => {
   test.each([
     ['a refusal that stands', new FatalError('refused', 'no'), 422],
-    ['what is not there', Object.assign(new FatalError('refused', 'no'), { status: 404 }), 404],
+    ['what is not there', new Missing('no'), 404],
     ['a source elsewhere', outsideRoots('/etc/passwd', ['/srv']), 403],
     ['a person is needed', new NeedsPerson('needs-2fa', 'a code'), 409],
     ['a pause', new AccountParked('slow down', 1500), 429],

@@ -1,4 +1,4 @@
-import { FatalError } from '#shared/errors.ts'
+import { Missing } from '#shared/errors.ts'
 import type { UploadView } from '../provider.ts'
 import { plainText, Refusal } from './answers.ts'
 import { createFile, getFile, getFiles, type ApiCall, type CreateFileRequest } from './api.ts'
@@ -37,8 +37,7 @@ export const openFile = async (opening: Opening, draft: Draft): Promise<Found> =
 export const knownFileId = (request: UploadRequest, upload: UploadView): string | undefined =>
   request.destination.fileId ?? (request.newFile ? undefined : upload.boundTo)
 
-export const noSuchFile = (fileId: string): FatalError =>
-  new FatalError('refused', `VRChat has no File ${fileId}`)
+export const noSuchFile = (fileId: string): Missing => new Missing(`VRChat has no File ${fileId}`)
 
 /** The File, or undefined when there is none. A File made just now may not show up at once: `lags`. */
 export const readFile = (

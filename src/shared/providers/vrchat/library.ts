@@ -1,4 +1,4 @@
-import { FatalError, Unreachable } from '#shared/errors.ts'
+import { FatalError, Missing, Unreachable } from '#shared/errors.ts'
 import { failureOf, originOf } from '#shared/http/failure.ts'
 import type { HttpAnswer } from '#shared/http.ts'
 import type { Download, RemoteFile } from '../provider.ts'
@@ -80,7 +80,7 @@ const nextHop = (answer: HttpAnswer, from: string, hops: number): string => {
 
 const mustHave = (file: VrchatFile, number: number): FileVersion => {
   const version = versionOf(file, number)
-  if (version === undefined) throw new FatalError('refused', `${file.id} has no version ${String(number)}`)
+  if (version === undefined) throw new Missing(`${file.id} has no version ${String(number)}`)
   return version
 }
 

@@ -18,7 +18,7 @@ local function owner_key(destination)
 end
 
 local function queue_key(destination)
-  return P .. ':destination:' .. destination .. ':queue'
+  return P .. ':line:' .. destination
 end
 
 -- Score 0 everywhere: ids begin with their time, so the order of the members is the order of acceptance.

@@ -9,16 +9,13 @@ if ARGV[5] == 'ok' then
 end
 if ARGV[5] ~= 'unreachable' then return 0 end
 local now = now_ms()
+-- Nothing begins while the circuit is open: what fails now began before, and that is one failure, not many.
+local known = tonumber(redis.call('HGET', circuit, 'until') or 0)
+if known > now then return known - now end
 redis.call('HDEL', circuit, 'probe')
 local failures = redis.call('HINCRBY', circuit, 'failures', 1)
 local longest = math.min(60000, 500 * 2 ^ math.min(failures, 10))
 local pause = math.floor(longest / 2 + longest / 2 * tonumber(ARGV[6]) / 1000)
--- Parts under way together fail together: that is one failure, not many.
-local known = tonumber(redis.call('HGET', circuit, 'until') or 0)
-if known - now > pause / 2 then
-  redis.call('HINCRBY', circuit, 'failures', -1)
-  return known - now
-end
 redis.call('HSET', circuit, 'until', now + pause)
 redis.call('PEXPIRE', circuit, 600000)
 return pause
