@@ -9,16 +9,19 @@ await runProcess('standalone', process.env, async (context) => {
   const { config, log, resources } = context
   const embedded = await embeddedRedis(context)
   const booted = resources.use(await boot(config, { name: 'standalone', log, ...embedded }))
+  // First, as its port may be taken: a second standalone must not take parts from the one that runs.
+  const producer = resources.use(await startProducer({ config, boot: booted, log }))
   resources.use(await startWorker({ config, boot: booted, log }))
-  const { url } = resources.use(await startProducer({ config, boot: booted, log }))
+  // Put away before the worker all the same: nothing more is accepted while parts end.
+  resources.use(producer)
   log.info(
     {
       redis: embedded?.description ?? 'REDIS_URL',
-      dashboard: `${url}/dashboard`,
-      docs: `${url}/docs`,
+      dashboard: `${producer.url}/dashboard`,
+      docs: `${producer.url}/docs`,
       dataDir: config.dataDir,
     },
-    `Stevedore listens at ${url}; its token is in ${config.dataDir}/token`,
+    `Stevedore listens at ${producer.url}; its token is in ${config.dataDir}/token`,
   )
 })
 

@@ -31,10 +31,23 @@ export async function runProcess(
     await start({ config, log, resources })
     await stopped
     log.info('stopping: parts under way may finish; a second signal ends at once')
+    endAfter(config.graceMs + PUT_AWAY_MS, log)
   } catch (error) {
     process.stderr.write(`stevedore ${role}: ${messageOf(error)}\n`)
     process.exitCode = 1
   }
+}
+
+/** Beside the grace period of the work itself. */
+const PUT_AWAY_MS = 10_000
+
+/** With Redis away nothing can be put away in order. To die then is safe: it is what every step is made for. */
+function endAfter(ms: number, log: Logger): void {
+  const timer = setTimeout(() => {
+    log.error('could not stop in order in time; ending all the same')
+    process.exit(1)
+  }, ms)
+  timer.unref()
 }
 
 /** One Ctrl-C arrives twice under npm: from the terminal, and from npm, which passes on what it got itself. */

@@ -68,7 +68,8 @@ export function runQueue<Data>(handle: Handle<Data>, options: Options<Data>): Wo
       stalledInterval: options.stalledMs,
       // BullMQ's own count never goes down and would fail healthy uploads: the record counts crashes.
       maxStalledCount: 1_000_000,
-      drainDelay: 5,
+      // How long a wake-up can be lost on a worker whose host vanished without a word.
+      drainDelay: 1,
       metrics: { maxDataPoints: 60 },
     },
   )

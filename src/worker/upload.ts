@@ -49,14 +49,16 @@ export function createOrchestrator(deps: Deps): Handle<UploadJob> {
 
   const oneStep = async (record: UploadRecord, running: Running, crashes: number): Promise<void> => {
     try {
-      await watchCrashes(deps, record, crashes)
-      const context = await contextOf(deps, record, running)
+      const ending = record.failure !== undefined || record.desired === 'cancel'
+      if (!ending) assertHopeful(record, crashes, deps.maxCrashes)
+      // Cleaning up gets as many chances again.
+      const hopeless = crashes >= 2 * deps.maxCrashes
+      const context = { ...(await contextOf(deps, record, running)), hopeless }
       const work = async (signal: AbortSignal): Promise<'next' | 'wait'> =>
         stepFor(record)(record, { ...context, signal })
       // A bad end is not itself stopped by what led to it.
-      const stoppable = record.desired === 'run' && record.failure === undefined
       const watched = { upload: record.id, scope: 'all', signal: running.signal } as const
-      const outcome = stoppable ? await stops.watch(watched, work) : await work(running.signal)
+      const outcome = ending ? await work(running.signal) : await stops.watch(watched, work)
       if (outcome === 'wait') throw new WaitForParts('waits for its parts')
     } catch (error) {
       await explain(deps, record, running, error)
@@ -93,16 +95,11 @@ function createSteps(deps: StepDeps): (record: UploadRecord) => Step {
   }
 }
 
-async function watchCrashes(deps: Deps, record: UploadRecord, crashes: number): Promise<void> {
-  if (record.failure !== undefined || record.desired === 'cancel') return
-  assertHopeful(record, crashes, deps.maxCrashes)
-}
-
 async function contextOf(
   deps: Deps,
   record: UploadRecord,
   running: Running,
-): Promise<Omit<StepContext, 'signal'>> {
+): Promise<Omit<StepContext, 'signal' | 'hopeless'>> {
   const account = await deps.accounts.read(record.account)
   if (account === undefined) throw new FatalError('bad-request', `Account ${record.account} was removed`)
   return {

@@ -46,7 +46,6 @@ test.concurrent('with the locks of production, a killed worker is replaced by a 
   const killedAt = Date.now()
   await untilSent(service, sent, 3)
   const tookMs = Date.now() - killedAt
-  console.log('TOOK', tookMs)
 
   expect(pid).toBeDefined()
   // 15 s are promised, and a busy machine gets three times that.

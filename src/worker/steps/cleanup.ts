@@ -8,6 +8,8 @@ import type { Step, StepContext, StepDeps } from './step.ts'
 /** How long a bad end waits for a provider that can not be reached before it says what it had to leave. */
 const CLEANUP_WITHIN_MS = 60 * 60 * 1000
 
+const LEFT_BEHIND = 'An unfinished remote upload may be left behind'
+
 /** Ends an upload that failed or was cancelled, with nothing of it left half-made at the provider. */
 export function createCleanup(deps: StepDeps): Step {
   const { uploads, contents } = deps
@@ -39,10 +41,10 @@ function endOf({ desired, failure }: UploadRecord): Patch {
 async function completeAfterAll(
   deps: StepDeps,
   record: UploadRecord,
-  { provider, account, signal }: StepContext,
+  { provider, account, signal, hopeless }: StepContext,
 ): Promise<boolean> {
   const { session, failure } = record
-  if (session === undefined || record.blob + 1 < session.blobs.length) return false
+  if (hopeless || session === undefined || record.blob + 1 < session.blobs.length) return false
   if (failure?.class === 'verify-failed') return false
   if (record.state !== 'confirming' && record.state !== 'finishing') return false
   const found = await untilHopeless(record, provider.confirm(account, session, viewOf(record), signal))
@@ -55,15 +57,14 @@ async function completeAfterAll(
 async function abort(
   { uploads }: StepDeps,
   record: UploadRecord,
-  { provider, account, signal }: StepContext,
+  { provider, account, signal, hopeless }: StepContext,
 ): Promise<string | undefined> {
   const state = record.session?.state ?? record.draft
   if (state === undefined) return undefined
+  if (hopeless) return `${LEFT_BEHIND}: each process that tried to remove it died`
   const left = { state, stillOurs: stillOurs(uploads, record) }
   const error = await untilHopeless(record, provider.abort(account, left, signal))
-  return error instanceof Error
-    ? `An unfinished remote upload may be left behind: ${error.message}`
-    : undefined
+  return error instanceof Error ? `${LEFT_BEHIND}: ${error.message}` : undefined
 }
 
 /** What the provider answered; or why not, once it is no use to ask again. Throws as long as it is. */

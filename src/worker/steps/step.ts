@@ -27,6 +27,8 @@ export interface StepContext {
   readonly provider: Provider
   readonly account: AccountAccess
   readonly partsAtOnce: number
+  /** Too many processes died cleaning up after this upload: it ends as it is. */
+  readonly hopeless: boolean
   readonly signal: AbortSignal
   readonly dropWaitingParts: () => Promise<void>
 }

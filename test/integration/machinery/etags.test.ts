@@ -10,7 +10,7 @@ test('equal parts are both sent, and both of their equal ETags are listed', asyn
 
   expect(record).toMatchObject({ state: 'completed' })
   const sent = service.requests('putPart').filter(({ fileType }) => fileType === 'file')
-  expect(sent.map(({ partNumber }) => partNumber).toSorted()).toEqual([1, 2, 3, 4])
+  expect(sent.map(({ partNumber = 0 }) => partNumber).toSorted((a, b) => a - b)).toEqual([1, 2, 3, 4])
   const md5s = [0, 1, 2, 3].map((index) =>
     createHash('md5')
       .update(content.subarray(index * 64 * KIB, (index + 1) * 64 * KIB))
@@ -35,7 +35,7 @@ test('ETags are listed in part order, also when the parts arrive the other way r
   const content = randomBytes(4 * 64 * KIB)
   await service.until(await service.upload({ name: 'a.vrcw', content }))
 
-  expect(order).not.toEqual(order.toSorted())
+  expect(order).not.toEqual(order.toSorted((a, b) => a - b))
   expect(service.requests('finishFileDataUpload')[0]?.etags).toEqual(
     [0, 1, 2, 3].map((index) =>
       createHash('md5')
@@ -56,7 +56,7 @@ test.each(['wrong-etag', 'no-etag', 'store-flipped', 'store-short'] as const)(
     expect(record).toMatchObject({ state: 'completed', epoch: 1 })
     expect(record.bytesResent).toBe(64 * KIB)
     const sent = service.requests('putPart').filter(({ fileType }) => fileType === 'file')
-    expect(sent.map(({ partNumber }) => partNumber).toSorted()).toEqual([1, 2, 2, 3, 4])
+    expect(sent.map(({ partNumber = 0 }) => partNumber).toSorted((a, b) => a - b)).toEqual([1, 2, 2, 3, 4])
     expect(service.fake.violations).toEqual([])
   },
 )

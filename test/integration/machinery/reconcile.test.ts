@@ -56,11 +56,12 @@ test('an upload whose part jobs were obliterated goes on', async () => {
 test('an upload whose job was failed by hand goes on', async () => {
   await using service = await openService()
   const id = await stuckUpload(service)
-  const { redis, keys } = service.stores
+  const { redis } = service.stores
+  const queue = service.stores.queues.uploads.qualifiedName
   // As a tool would: out of its list, into the failed ones.
   const jobId = uploadJobId(id, 1)
-  await eventually(async () => (await redis.zrem(`${keys.prefix}:upload:waiting-children`, jobId)) === 1)
-  await redis.zadd(`${keys.prefix}:upload:failed`, Date.now(), jobId)
+  await eventually(async () => (await redis.zrem(`${queue}:waiting-children`, jobId)) === 1)
+  await redis.zadd(`${queue}:failed`, Date.now(), jobId)
   await letGo(service)
   expect(await service.until(id)).toMatchObject({ state: 'completed', epoch: 1, version: { number: 1 } })
   expect(service.fake.violations).toEqual([])

@@ -100,7 +100,7 @@ async function leftInRedis({ machine }: Service, record: UploadRecord, uploads: 
   const unfinished = ['waiting', 'active', 'delayed', 'prioritized', 'waiting-children'] as const
   const { account, id, state } = record
   const [owned, calls, parts, ends, ledger, ...counts] = await Promise.all([
-    redis.keys(keys.destination('*')),
+    Promise.all([redis.keys(keys.destination('*')), redis.keys(keys.destinationQueue('*'))]),
     redis.zcount(keys.accountLeases(account, 'calls'), Date.now(), '+inf'),
     redis.zcount(keys.accountLeases(account, 'parts'), Date.now(), '+inf'),
     redis.xrange(`${keys.prefix}:events`, '-', '+'),
@@ -114,7 +114,7 @@ async function leftInRedis({ machine }: Service, record: UploadRecord, uploads: 
   ])
   const ended = ends.map(([, fields]) => fields[3]).filter((one) => isEnd(one))
   return [
-    ...differs('destinations that have an owner', owned, []),
+    ...differs('destinations that have an owner or a line', owned.flat(), []),
     ...differs('leases', { calls, parts }, { calls: 0, parts: 0 }),
     ...differs('active, running, waiting, runs, upload jobs, part jobs', counts, [0, 0, 0, 0, 0, 0]),
     ...differs('ends', ended, Array.from({ length: uploads }).fill(state)),

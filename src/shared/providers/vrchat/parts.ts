@@ -95,9 +95,11 @@ const refusalOfStorage = async (
   if (general instanceof Unreachable || general instanceof AccountParked) return general
   // S3's word for a body that came too slowly, in spite of its 400.
   if (code === 'RequestTimeout') return new Unreachable(originOf(url), general.message)
-  if (answer.status === 404) await standingOf(work, state, blob)
+  const blamed = new Blamed(general.message, 'part-failed')
+  // The store forgets an upload that was finished. Asked for its status, VRChat would hang.
+  if (answer.status === 404 && (await standingOf(work, state, blob)) === 'finished') return blamed
   await assertSameUpload(work, state, blob)
-  return new Blamed(general.message, 'part-failed')
+  return blamed
 }
 
 // Only known words are repeated: S3's longer texts hold the signature they were asked to check.
