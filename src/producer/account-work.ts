@@ -18,6 +18,11 @@ export interface Work {
   readonly account: AccountAccess
 }
 
+interface Noting {
+  readonly record: AccountRecord
+  readonly over: 'ready' | 'any'
+}
+
 /** Calls of a provider in an account's name, within its limits. */
 export function createAccountWork({ accounts, access, providers }: Deps) {
   const find = async (id: string): Promise<AccountRecord> => {
@@ -27,12 +32,12 @@ export function createAccountWork({ accounts, access, providers }: Deps) {
   }
 
   /** Whoever is told that a person is needed says so on the account, so that nobody else has to find out. */
-  const noting = async <T>(id: string, call: () => Promise<T>): Promise<T> => {
+  const noting = async <T>({ record, over }: Noting, call: () => Promise<T>): Promise<T> => {
     try {
       return await call()
     } catch (error) {
-      if (error instanceof NeedsPerson && (await accounts.read(id))?.state !== error.state) {
-        await accounts.setState(id, error.state, { reason: error.message })
+      if (error instanceof NeedsPerson) {
+        await accounts.callPerson(record.id, error, { since: record.loginSeq, over })
       }
       throw error
     }
@@ -44,20 +49,18 @@ export function createAccountWork({ accounts, access, providers }: Deps) {
     call: async <T>(id: string, work: (on: Work) => Promise<T>): Promise<T> => {
       const record = await find(id)
       const on = { record, provider: providers(record.provider), account: access.open(record) }
-      return noting(id, () => work(on))
+      return noting({ record, over: 'ready' }, () => work(on))
     },
 
     /** A person logs in or hands in a code: the account works again, or asks for what is still missing. */
     logIn: async (id: string, attempt: (on: Work) => Promise<LoginResult>): Promise<void> => {
       const record = await find(id)
       const on = { record, provider: providers(record.provider), account: access.open(record, 'login') }
-      const result = await noting(id, () => attempt(on))
+      const result = await noting({ record, over: 'any' }, () => attempt(on))
       if (result.kind === 'ok') return accounts.setState(id, 'ready')
       const { methods } = result
-      return accounts.setState(id, 'needs-2fa', {
-        reason: `A code is asked for: ${methods.join(', ')}`,
-        methods,
-      })
+      const reason = new NeedsPerson('needs-2fa', `A code is asked for: ${methods.join(', ')}`)
+      return accounts.callPerson(id, reason, { since: record.loginSeq, over: 'any', methods })
     },
   }
 }

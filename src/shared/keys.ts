@@ -14,6 +14,7 @@ export const createKeys = (prefix: string) => ({
     }`,
   running: `${prefix}:running`,
   ended: `${prefix}:ended`,
+  deadlines: `${prefix}:deadlines`,
   destination: (key: string) => `${prefix}:destination:${key}`,
   destinationQueue: (key: string) => `${prefix}:line:${key}`,
   idempotency: (key: string) => `${prefix}:idempotency:${key}`,

@@ -43,7 +43,14 @@ export function openStores({ redis, config, secrets }: Deps) {
     governors,
     queues,
     access: createAccess({ redis, keys, accounts, governors, loginBudgetMs: config.loginBudgetMs }),
-    uploads: createUploads({ redis, keys, run, retainVersions: config.retainVersions }),
+    uploads: createUploads({
+      redis,
+      keys,
+      run,
+      retainVersions: config.retainVersions,
+      // A crash is noticed half a lock's life after the last at the soonest.
+      crashWindowMs: config.lockMs / 2,
+    }),
     overview: createOverview({ redis, keys }),
     parts: createParts({ redis, keys, run }),
     providers: createProviders(providerList),

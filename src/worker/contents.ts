@@ -1,4 +1,4 @@
-import { rm, stat } from 'node:fs/promises'
+import { readdir, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Hasher } from '#shared/hashing/hasher.ts'
 import type { Blob, Hashes, Slice } from '#shared/providers/provider.ts'
@@ -40,6 +40,15 @@ export function createContents(deps: Deps) {
     forget: async (record: UploadRecord): Promise<void> => {
       await rm(signatureFolder(deps, record), { recursive: true, force: true })
     },
+
+    /** Drops what is kept for uploads that ended elsewhere, or while nobody was there to see it. */
+    sweep: async (isWanted: (upload: string, epoch: number) => Promise<boolean>): Promise<void> => {
+      for (const name of await namesIn(deps.folder)) {
+        const [, upload = '', epoch = ''] = /^(upl_\w+)-(\d+)$/.exec(name) ?? []
+        if (upload === '' || (await isWanted(upload, Number(epoch)))) continue
+        await rm(join(deps.folder, name), { recursive: true, force: true })
+      }
+    },
   }
 }
 
@@ -54,8 +63,11 @@ interface Hashed {
 const signatureFolder = ({ folder }: Deps, { id, epoch }: UploadRecord): string =>
   join(folder, `${id}-${epoch}`)
 
-const signaturePath = (deps: Deps, record: UploadRecord): string =>
-  join(signatureFolder(deps, record), 'whole.sig')
+/** Named after the source it was made of: one that was replaced meanwhile has another signature. */
+const signaturePath = (deps: Deps, record: UploadRecord): string => {
+  const { size, mtimeNs, inode } = fingerprintOf(record)
+  return join(signatureFolder(deps, record), `${size}-${mtimeNs}-${inode}.sig`)
+}
 
 async function hash(deps: Deps, record: UploadRecord, signal: AbortSignal): Promise<Hashed> {
   const { partSize, signaturePartSize } = record.plan
@@ -82,7 +94,7 @@ async function signatureSlice(
 ): Promise<Slice> {
   const whole = signaturePath(deps, record)
   if ((await sizeOf(whole)) === record.hashes?.signature?.size) return sliceOwnFile(whole, range)
-  const piece = join(signatureFolder(deps, record), `from-${range.offset}.sig`)
+  const piece = `${whole}.from-${range.offset}`
   if ((await sizeOf(piece)) !== range.length) {
     const { path } = parseSource(record.source)
     await deps.hasher.signatureSlice({ path, expected: fingerprintOf(record), range, to: piece }, signal)
@@ -93,6 +105,15 @@ async function signatureSlice(
 function fingerprintOf(record: UploadRecord): Fingerprint {
   if (record.fingerprint === undefined) throw new Error(`${record.id} was not fingerprinted yet`)
   return record.fingerprint
+}
+
+async function namesIn(folder: string): Promise<string[]> {
+  try {
+    return await readdir(folder)
+  } catch {
+    // Nothing was ever hashed here.
+    return []
+  }
 }
 
 async function sizeOf(path: string): Promise<number | undefined> {

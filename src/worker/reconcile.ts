@@ -18,7 +18,7 @@ interface Deps {
   readonly log: Logger
 }
 
-const REMOVALS_PER_TICK = 500
+const CHANGES_PER_TICK = 500
 
 /**
  * Compares running records with their jobs, on one leader at a time, and gives a job back to an upload that
@@ -35,6 +35,7 @@ export function startReconcile(deps: Deps): AsyncDisposable {
       return
     }
     suspects = await compare(deps, suspects)
+    await failOverdue(deps)
     await forgetOld(deps)
   }
 
@@ -101,7 +102,13 @@ async function mend({ queues }: Deps, record: UploadRecord): Promise<void> {
   await queues.addUploads([record])
 }
 
+/** Whatever an upload waits for, it waits no longer than it was given. */
+async function failOverdue({ uploads }: Deps): Promise<void> {
+  const overdue = await uploads.overdue(Date.now(), CHANGES_PER_TICK)
+  await Promise.all(overdue.map((id) => uploads.expire(id)))
+}
+
 async function forgetOld({ uploads, retainMs }: Deps): Promise<void> {
-  const old = await uploads.endedBefore(Date.now() - retainMs, REMOVALS_PER_TICK)
+  const old = await uploads.endedBefore(Date.now() - retainMs, CHANGES_PER_TICK)
   await Promise.all(old.map((id) => uploads.remove(id)))
 }

@@ -99,8 +99,8 @@ async function outcomeOf<Data>(error: unknown, failed: Failed<Data>): Promise<un
   const { job, token, data, signal, options } = failed
   if (error instanceof WaitForParts) {
     const waits = await job.moveToWaitingChildren(token)
-    // Nothing to wait for after all: look again at once.
-    return waits ? new WaitingChildrenError() : delayed(failed, 0)
+    // Nothing to wait for after all: look again at once, but never in a hot loop.
+    return waits ? new WaitingChildrenError() : delayed(failed, Math.min(1000, job.attemptsStarted))
   }
   if (error instanceof Settled) return new UnrecoverableError(error.message)
   if (signal?.aborted === true) return givenBack(error, failed)

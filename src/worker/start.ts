@@ -20,6 +20,7 @@ import { startReconcile } from './reconcile.ts'
 import { runQueue, SHUTDOWN } from './run.ts'
 import { createStops } from './stops.ts'
 import type { Stops } from './stops.ts'
+import { startSweep } from './sweep.ts'
 import { createOrchestrator } from './upload.ts'
 
 interface Options {
@@ -45,6 +46,7 @@ export async function startWorker({ config, boot, log }: Options): Promise<Async
   resources.defer(async () => drain(workers, config.graceMs))
   const dispatch = resources.use(startDispatch({ ...stores, log }))
   resources.use(showAlive(redis, config.dataDir))
+  resources.use(startSweep({ ...stores, contents, log }))
   resources.use(await listen(redis, { stores, stops, wake: dispatch.wake, log }))
   return resources.move()
 }
@@ -89,9 +91,7 @@ function runQueues({ config, redis, log, stores, deps }: Running): Worker[] {
 /** The account says that it needs a person, until one has acted. */
 async function callPerson({ uploads, accounts }: Stores, upload: string, reason: NeedsPerson): Promise<void> {
   const record = await uploads.read(upload)
-  const account = record && (await accounts.read(record.account))
-  if (account?.state !== 'ready') return
-  await accounts.setState(account.id, reason.state, { reason: reason.message })
+  if (record !== undefined) await accounts.callPerson(record.account, reason)
 }
 
 /** Closed all at once: in turn, the last would go on taking jobs meanwhile. */
@@ -129,7 +129,8 @@ async function listen(redis: Redis, { stores, stops, wake, log }: Listening): Pr
 /** Has a cancelled upload's job run now, whatever it waits for. */
 async function rouse({ uploads, queues }: Stores, upload: string): Promise<void> {
   const record = await uploads.read(upload)
-  if (record === undefined) return
+  // A message that is read late must not stir up the run that came after.
+  if (record?.desired !== 'cancel') return
   const job = await queues.uploads.getJob(uploadJobId(upload, record.run))
   await job?.removeUnprocessedChildren()
   if (await job?.isDelayed()) await job?.promote()

@@ -4,6 +4,7 @@ import type { ErrorClass } from '#shared/errors.ts'
 import { uploadLog } from '#shared/log.ts'
 import type { Accounts } from '#shared/accounts/accounts.ts'
 import type { Providers } from '#shared/providers/index.ts'
+import { uploadJobId } from '#shared/queues.ts'
 import type { UploadJob } from '#shared/queues.ts'
 import { isEnded, isRunning } from '#shared/records/upload.ts'
 import type { RunningState, UploadRecord } from '#shared/records/upload.ts'
@@ -11,7 +12,7 @@ import { Stale } from '#shared/records/changes.ts'
 import { assertHopeful } from './part.ts'
 import { isPutOff, Settled, WaitForParts } from './run.ts'
 import type { Handle, Running } from './run.ts'
-import { createCleanup } from './steps/cleanup.ts'
+import { createCleanup, endAsItIs } from './steps/cleanup.ts'
 import { createConfirm } from './steps/confirm.ts'
 import { createFinish } from './steps/finish.ts'
 import { createPrepare } from './steps/prepare.ts'
@@ -41,6 +42,8 @@ export function createOrchestrator(deps: Deps): Handle<UploadJob> {
       running.signal.throwIfAborted()
       const record = await uploads.read(job.upload)
       if (record === undefined) return 'removed'
+      // Left over from an earlier run, and late: a job of its own drives this one.
+      if (running.jobId !== uploadJobId(record.id, record.run)) return 'superseded by a later run'
       report(deps.log, record)
       if (isEnded(record.state)) return outcomeOf(record)
       await oneStep(record, running, crashes)
@@ -49,7 +52,7 @@ export function createOrchestrator(deps: Deps): Handle<UploadJob> {
 
   const oneStep = async (record: UploadRecord, running: Running, crashes: number): Promise<void> => {
     try {
-      const ending = record.failure !== undefined || record.desired === 'cancel'
+      const ending = isEnding(record)
       if (!ending) assertHopeful(record, crashes, deps.maxCrashes)
       // Cleaning up gets as many chances again.
       const hopeless = crashes >= 2 * deps.maxCrashes
@@ -76,6 +79,10 @@ export function createOrchestrator(deps: Deps): Handle<UploadJob> {
   }
 }
 
+/** On its way to a bad end. */
+const isEnding = ({ desired, failure }: UploadRecord): boolean =>
+  desired === 'cancel' || failure !== undefined
+
 /** The table of contents of an upload. */
 function createSteps(deps: StepDeps): (record: UploadRecord) => Step {
   const steps: Record<RunningState, Step> = {
@@ -87,7 +94,7 @@ function createSteps(deps: StepDeps): (record: UploadRecord) => Step {
   const cleanup = createCleanup(deps)
   const startOver = createStartOver(deps)
   return (record) => {
-    if (record.desired === 'cancel' || record.failure !== undefined) return cleanup
+    if (isEnding(record)) return cleanup
     if (record.restart !== undefined) return startOver
     const { state } = record
     if (isRunning(state)) return steps[state]
@@ -120,8 +127,9 @@ async function explain(deps: Deps, record: UploadRecord, running: Running, error
     return deps.stops.stopParts(record.id)
   }
   const failure = failureOf(error, running)
-  // When cleaning up after a failure fails for good as well, there is nothing left to try by itself.
-  if (failure === undefined || record.failure !== undefined) throw error
+  if (failure === undefined) throw error
+  // When cleaning up after a bad end fails for good as well, there is nothing left to try.
+  if (isEnding(record)) return endAsItIs(deps, record, failure.message)
   await deps.uploads.blame(record, 'failure', failure)
   return deps.stops.stopParts(record.id)
 }

@@ -70,7 +70,9 @@ test('killed in mid-transfer, the next start adopts the Redis and goes on where 
 test('everything killed at once, Redis included: the next start loses nothing that was accepted', async () => {
   await using site = await openSite({ fake: slow })
   const names = ['one.vrca', 'two.vrca', 'three.vrca', 'four.vrca']
-  const contents = await Promise.all(names.map(async (name) => site.source(name, 8 * PART_SIZE + name.length)))
+  const contents = await Promise.all(
+    names.map(async (name) => site.source(name, 8 * PART_SIZE + name.length)),
+  )
   const first = await site.start()
   await site.addAccount({ partsAtOnce, maxActiveUploads: 1 })
   const ids: string[] = []

@@ -1,16 +1,17 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
+import type { FakeVrchatOptions } from '../fakes/vrchat/server.ts'
 import { MIB, openSite, USER } from '../support/site.ts'
 import type { Site } from '../support/site.ts'
 
 const emailCode = '123456'
 // As large as those of VRChat: nothing is made easier here than it is for a user.
-const vrchat = {
+const vrchat: FakeVrchatOptions = {
   users: [{ ...USER, secondFactor: { kind: 'emailOtp', code: emailCode } }],
   multipartThreshold: 5 * MIB,
   minPartSize: 5 * MIB,
-} as const
+}
 
 const addFlags = ['--username', USER.username, '--contact', 'ada@stevedore.test', '--acknowledge']
 // VRChat would have us wait between calls; that is tested elsewhere.
@@ -59,12 +60,17 @@ test('from an empty folder to versions at VRChat, and back, with nothing but the
   const second = Buffer.from(first).fill('changed', 6 * MIB, 6 * MIB + 1000)
   await writeFile(join(folder, 'world.vrcw'), second)
   const changed = await answered(site, 'upload', 'world.vrcw', '--account', 'me', '--wait')
-  expect(changed).toMatchObject([{ upload: { state: 'completed', version: { remoteId: fileId, number: 2 } } }])
+  expect(changed).toMatchObject([
+    { upload: { state: 'completed', version: { remoteId: fileId, number: 2 } } },
+  ])
   expect(await fake.bytesOf(fileId, 2, 'file')).toEqual(second)
 
   expect(await done(site, 'list')).toMatch(/^upl_\w+ +completed +world\.vrcw +11\.0 MiB +100% +me /m)
   const listed = await answered(site, 'list', '--state', 'completed')
-  expect(listed).toMatchObject({ items: [{ version: { number: 2 } }, { version: { number: 1 } }], next: null })
+  expect(listed).toMatchObject({
+    items: [{ version: { number: 2 } }, { version: { number: 1 } }],
+    next: null,
+  })
   const [id = ''] = /upl_\w+/.exec(JSON.stringify(listed)) ?? []
   expect(await answered(site, 'status', id)).toMatchObject({
     id,
@@ -79,7 +85,9 @@ test('from an empty folder to versions at VRChat, and back, with nothing but the
     { remoteId: fileId, number: 1, size: first.length },
   ])
   expect(await answered(site, 'versions', fileId)).toEqual(ledger)
-  expect(await done(site, 'files')).toMatch(new RegExp(`^${fileId} +world\\.vrcw +2 +complete +11\.0 MiB`, 'm'))
+  expect(await done(site, 'files')).toMatch(
+    new RegExp(`^${fileId} +world.vrcw +2 +complete +11\\.0 MiB`, 'm'),
+  )
 
   for (const [version, bytes] of [
     ['1', first],
@@ -167,7 +175,9 @@ describe('a start that can not be', () => {
     const { code, out, err } = await site.launch('standalone', { STEVEDORE_SECRET_KEY: other }).ended
 
     expect({ code, out }).toMatchObject({ code: 1, out: expect.not.stringContaining('listens at') })
-    expect(err).toMatch(/^stevedore standalone: This Redis is encrypted with the key [0-9a-f]{16}, but STEVEDORE_SECRET_KEY is/)
+    expect(err).toMatch(
+      /^stevedore standalone: This Redis is encrypted with the key [0-9a-f]{16}, but STEVEDORE_SECRET_KEY is/,
+    )
     expect(err).toContain('Take the key of the machine that was set up first')
     expect(err).not.toMatch(new RegExp(`${other}| {4}at `))
     expect(await site.redisPids()).toEqual([])

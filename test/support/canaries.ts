@@ -49,9 +49,7 @@ function formsOf(value: string): Form[] {
 function insideBase64(value: string, before: number): string {
   const bytes = Buffer.concat([Buffer.alloc(before), Buffer.from(value)])
   // A character is ours when all of its 6 bits are.
-  return bytes
-    .toString('base64')
-    .slice(Math.ceil((before * 8) / 6), Math.floor((bytes.length * 8) / 6))
+  return bytes.toString('base64').slice(Math.ceil((before * 8) / 6), Math.floor((bytes.length * 8) / 6))
 }
 
 /** Random, and with all that some encoding changes. */

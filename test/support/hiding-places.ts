@@ -50,7 +50,9 @@ async function valueOf(redis: Redis, key: string): Promise<unknown> {
 /** Every file of the data directory, Redis's own included. */
 export async function allFiles({ dataDir }: Site): Promise<Place[]> {
   const entries = await readdir(dataDir, { recursive: true, withFileTypes: true })
-  const files = entries.filter((entry) => entry.isFile()).map(({ parentPath, name }) => join(parentPath, name))
+  const files = entries
+    .filter((entry) => entry.isFile())
+    .map(({ parentPath, name }) => join(parentPath, name))
   return Promise.all(
     files.map(async (path) => ({
       name: `the file ${relative(dataDir, path)}`,
@@ -74,11 +76,20 @@ const board = z.object({ queues: z.array(queue) })
 
 /** Whatever the dashboard shows of the queues and of all of their jobs. */
 export async function dashboardPages(site: Site): Promise<Place[]> {
-  const pages = await get(site, ['/dashboard/api/queues', '/dashboard/api/redis/stats', '/dashboard/api/job-schedulers'])
+  const pages = await get(site, [
+    '/dashboard/api/queues',
+    '/dashboard/api/redis/stats',
+    '/dashboard/api/job-schedulers',
+  ])
   const { queues } = board.parse(JSON.parse(String(pages[0]?.content)))
   for (const { name, statuses } of queues) {
     const own = ['metrics', 'workers', 'default-job-options', 'rate-limit', 'job-data-schema']
-    pages.push(...(await get(site, own.map((page) => `/dashboard/api/queues/${name}/${page}`))))
+    pages.push(
+      ...(await get(
+        site,
+        own.map((page) => `/dashboard/api/queues/${name}/${page}`),
+      )),
+    )
     for (const status of ['latest', ...statuses]) {
       const query = `activeQueue=${name}&status=${status}&page=1&jobsPerPage=100`
       const [list] = await get(site, [`/dashboard/api/queues?${query}`])

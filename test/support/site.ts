@@ -189,13 +189,17 @@ function createClient({
     if (answer.status !== status) throw new Error(`${method} ${path} → ${answer.status} ${answer.text}`)
     return answer.json
   }
-  const show: Site['show'] = async (id) =>
-    uploadView.parse(await expected(200, ['GET', `/v1/uploads/${id}`]))
+  const show: Site['show'] = async (id) => uploadView.parse(await expected(200, ['GET', `/v1/uploads/${id}`]))
   return {
     ask,
     show,
     addAccount: async (limits) => {
-      const given = { baseUrl: fake.baseUrl, contact: 'ops@stevedore.test', minPartSize: 1, acknowledged: true }
+      const given = {
+        baseUrl: fake.baseUrl,
+        contact: 'ops@stevedore.test',
+        minPartSize: 1,
+        acknowledged: true,
+      }
       const account = { id: 'me', provider: 'vrchat', ...USER, ...given }
       const body = { ...account, limits: { callSpacingMs: 0, callsAtOnce: 4, partsAtOnce: 2, ...limits } }
       await expected(201, ['POST', '/v1/accounts', body])

@@ -114,22 +114,21 @@ function changeRoute(app: App, context: Context): void {
 }
 
 async function change(context: Context, account: AccountRecord, body: unknown): Promise<void> {
-  const { accounts, access, providers, requests } = context
+  const { accounts, providers, requests } = context
   const provider = providers(account.provider)
   const patch = requests.patch(account.provider, body)
   if (!patch.success) throw invalid(patch.error)
   const settings = provider.settings.parse({ ...objectOf(account.settings), ...patch.data.settings })
   const limits = mergedLimits(account.limits, patch.data.limits)
-  if (Object.keys(patch.data.credentials).length === 0)
-    return accounts.update(account.id, { settings, limits })
+  const save = async (credentials?: unknown): Promise<void> => {
+    const isThere = await accounts.update(account.id, { settings, limits, credentials })
+    if (!isThere) throw notFound(`account ${account.id}`)
+  }
+  if (Object.keys(patch.data.credentials).length === 0) return save()
 
   const merged = { ...objectOf(await accounts.credentials(account.id)), ...patch.data.credentials }
   const kept = Object.fromEntries(Object.entries(merged).filter(([, secret]) => secret !== null))
-  const credentials = provider.credentials.parse(kept)
-  await accounts.update(account.id, { settings, limits, credentials })
-  // New secrets are a person's doing: the account may try them, whatever became of the old ones.
-  await access.resetBudget(account.id)
-  return accounts.setState(account.id, 'ready')
+  return save(provider.credentials.parse(kept))
 }
 
 const objectOf = (value: unknown): Record<string, unknown> => z.record(z.string(), z.unknown()).parse(value)
@@ -158,7 +157,7 @@ function removeRoute(app: App, context: Context): void {
       },
     },
     async ({ params: { id }, query: { force } }, reply) => {
-      if ((await context.accounts.read(id)) === undefined) throw notFound(`account ${id}`)
+      if (!(await context.accounts.isThere(id))) throw notFound(`account ${id}`)
       const open = await removeAccount(context, id, { cancel: force })
       if (open > 0) throw stillOpen(id, open, force)
       return reply.code(204).send(null)

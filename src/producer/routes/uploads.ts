@@ -136,6 +136,7 @@ function commandRoute(app: App, context: Context, command: 'cancel' | 'retry'): 
     async ({ params: { id } }, reply) => {
       const { kind, state } = await context.uploads.want(id, command)
       if (kind === 'missing') throw notFound(`upload ${id}`)
+      if (kind === 'no-account') throw new Problem(409, `The account of ${id} was removed: add it first`)
       // Asked for again what is done already, perhaps because the first answer was lost.
       const isDone = kind === 'ok' || (command === 'cancel' && state === 'cancelled')
       if (!isDone) throw new Problem(409, `${id} is ${state ?? 'in another state'}: it can not ${command}`)

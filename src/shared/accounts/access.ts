@@ -1,11 +1,13 @@
 import type { Redis } from 'ioredis'
+import { NeedsPerson } from '../errors.ts'
+import { StillNeedsPerson } from '../governor/acquire.ts'
 import type { Governors } from '../governor/governor.ts'
 import type { Keys } from '../keys.ts'
 import type { AccountAccess, LoginStore } from '../providers/provider.ts'
 import type { Accounts } from './accounts.ts'
 import { createLoginBudget } from './login-budget.ts'
-import { holdLoginLock } from './login-lock.ts'
 import type { AccountRecord } from './records.ts'
+import { LoginNeedsPerson } from './states.ts'
 
 interface Deps {
   readonly redis: Redis
@@ -47,7 +49,20 @@ const loginStore = ({ redis, keys, accounts, loginBudgetMs }: Deps, id: string):
       await accounts.saveLogin(id, login)
       await budget.settle()
     },
-    exclusive: async (signal, work) => holdLoginLock(redis, keys.accountLoginLock(id), { signal, work }),
+    exclusive: async (signal, work) =>
+      accounts.holdLoginLock(id, { signal, work: async () => counted(accounts, id, work) }),
     spend: budget.spend,
+  }
+}
+
+/** Says on whose credentials a person is called: they may be replaced by the time that is heard. */
+async function counted<T>(accounts: Accounts, id: string, work: () => Promise<T>): Promise<T> {
+  // Before the work reads them: told too early is asked again, told too late undoes what a person did.
+  const seq = await accounts.loginSeq(id)
+  try {
+    return await work()
+  } catch (error) {
+    if (!(error instanceof NeedsPerson) || error instanceof StillNeedsPerson) throw error
+    throw new LoginNeedsPerson(error, seq)
   }
 }

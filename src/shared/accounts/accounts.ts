@@ -5,7 +5,9 @@ import type { Limits } from '../providers/provider.ts'
 import type { RunScript } from '../records/scripts.ts'
 import type { Secrets } from '../secrets.ts'
 import { parseAccount, settingsFields } from './records.ts'
-import type { AccountRecord, AccountState } from './records.ts'
+import type { AccountRecord } from './records.ts'
+import { createLoginLock } from './login-lock.ts'
+import { createStates, READY } from './states.ts'
 import { createVault } from './vault.ts'
 
 interface Deps {
@@ -27,6 +29,7 @@ interface NewAccount {
 export const createAccounts = (deps: Deps) => ({
   ...createRegistry(deps),
   ...createStates(deps),
+  ...createLoginLock(deps),
   ...createVault(deps),
 })
 
@@ -53,42 +56,24 @@ function createRegistry({ redis, keys, run, secrets }: Deps) {
 
     list: async (): Promise<string[]> => redis.zrange(keys.accounts, '0', '-1'),
 
-    /** Changes settings, limits and, when given, credentials. */
+    /** Also of a record that can not be read. */
+    isThere: async (id: string): Promise<boolean> => (await redis.exists(keys.account(id))) === 1,
+
+    /**
+     * Changes settings and limits; `false` when the account is gone. New credentials are a person's doing: it may
+     * try them at once, whatever became of the old ones.
+     */
     update: async (
       id: string,
       change: { readonly settings: unknown; readonly limits: Limits; readonly credentials?: unknown },
-    ): Promise<void> => {
-      const sealed = change.credentials !== undefined && { credentials: seal(id, change.credentials) }
-      await redis.hset(keys.account(id), { ...settingsFields(change), ...sealed })
+    ): Promise<boolean> => {
+      const isNew = change.credentials !== undefined
+      const sealed = isNew && { ...READY, credentials: seal(id, change.credentials) }
+      const fields = Object.entries({ ...settingsFields(change), ...sealed }).flat()
+      return (await run('change_account', id, isNew ? 'secrets' : 'work', ...fields)) !== null
     },
 
     /** Forgets the account, and answers 0; or answers how many of its uploads have not ended. */
     remove: async (id: string): Promise<number> => z.number().parse(await run('remove_account', id)),
-  }
-}
-
-/** Whether an account can work right now. */
-function createStates({ redis, keys }: Deps) {
-  return {
-    /** Its waiting uploads are looked at again. */
-    setState: async (
-      id: string,
-      state: AccountState,
-      { reason = '', methods = [] }: { reason?: string; methods?: readonly string[] } = {},
-    ): Promise<void> => {
-      if ((await redis.exists(keys.account(id))) === 0) return
-      const challengeMethods = JSON.stringify(methods)
-      await redis.hset(keys.account(id), { state, stateReason: reason, challengeMethods })
-      await redis.publish(keys.wake, id)
-    },
-
-    /** For how long the account is parked, in ms from now, and why. */
-    parked: async (id: string): Promise<{ readonly ms: number; readonly why: string } | undefined> => {
-      const key = keys.accountParked(id)
-      const [ms, why] = await Promise.all([redis.pttl(key), redis.get(key)])
-      return ms > 0 && why !== null ? { ms, why } : undefined
-    },
-
-    activeUploads: async (id: string): Promise<number> => redis.scard(keys.accountActive(id)),
   }
 }

@@ -14,7 +14,14 @@ export const limitsRequest = limits.partial().strict()
 export const accountStates = ['ready', 'needs-login', 'needs-2fa'] as const
 export type AccountState = (typeof accountStates)[number]
 
-const json = z.string().transform((text): unknown => JSON.parse(text))
+const json = z.string().transform((text, context): unknown => {
+  try {
+    return JSON.parse(text)
+  } catch {
+    context.addIssue('no JSON')
+    return z.NEVER
+  }
+})
 
 /** An account as Redis keeps it, without its secrets. */
 const accountRecord = z.object({
@@ -26,14 +33,16 @@ const accountRecord = z.object({
   stateReason: z.string().default(''),
   /** How a second factor may be given, while the account waits for one. */
   challengeMethods: json.pipe(z.array(z.string())).default([]),
+  /** Goes up with everything that a person does for its login. */
+  loginSeq: z.coerce.number().default(0),
   createdAt: z.coerce.number(),
 })
 
 export type AccountRecord = z.infer<typeof accountRecord>
 
-/** `undefined` for an account that is not there. */
+/** `undefined` for an account that is not there, or damaged: the others must go on, and it can be removed. */
 export const parseAccount = (fields: Record<string, string>): AccountRecord | undefined =>
-  Object.keys(fields).length === 0 ? undefined : accountRecord.parse(fields)
+  accountRecord.safeParse(fields).data
 
 export const settingsFields = ({ settings, limits }: { settings: unknown; limits: Limits }) => ({
   settings: JSON.stringify(settings),

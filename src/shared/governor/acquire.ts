@@ -23,7 +23,7 @@ const reasons = {
 }
 
 /**
- * Waits until the account lets one more begin. Throws `TryLater` when that takes too long, `AccountParked`
+ * Waits until the account lets one more begin; answers how long that has to wait, in ms, holding its lease. Throws `TryLater` when that takes too long, `AccountParked`
  * and `NeedsPerson` at once.
  */
 export async function acquire(
@@ -31,27 +31,32 @@ export async function acquire(
   leaseMs: number,
   wanted: Wanted,
   signal: AbortSignal,
-): Promise<void> {
+): Promise<number> {
   const { account, kind, member, most, spacingMs } = wanted
   const giveUpAt = performance.now() + wanted.longestMs
   for (;;) {
     const [kindOf, detail, why] = answers.parse(
       await run('acquire', account, kind, member, most, spacingMs, leaseMs),
     )
-    if (kindOf === 'parked') throw new AccountParked(String(why), Number(detail))
+    if (kindOf === 'parked') throw new StillParked(String(why), Number(detail))
     if (kindOf === 'person') throw needsPerson(detail)
-    if (kindOf === 'ok') return waitMs(Number(detail), signal)
+    if (kindOf === 'ok') return Number(detail)
 
     // Everybody in this process stands in line already: this only competes with other processes.
     const pause = kindOf === 'circuit' ? Number(detail) : 15 + Math.random() * 30
     if (performance.now() + pause > giveUpAt) throw comeBack(account, kindOf, pause)
-    await waitMs(pause, signal)
+    await sleep(pause, undefined, { signal })
   }
 }
 
 /** What an account's work is told that waited long enough in this process. */
 export const comeBack = (account: string, reason: keyof typeof reasons, pause = 0): TryLater =>
   new TryLater(`account ${account}: ${reasons[reason]}`, Math.max(pause, 300) * (1 + Math.random() / 2))
+
+/** The account is known to be parked; nothing was tried. */
+export class StillParked extends AccountParked {
+  override name = 'StillParked'
+}
 
 /** The account is known to wait for a person; nothing was tried. */
 export class StillNeedsPerson extends NeedsPerson {
@@ -61,8 +66,4 @@ export class StillNeedsPerson extends NeedsPerson {
 function needsPerson(state: unknown): StillNeedsPerson {
   const known = state === 'needs-2fa' ? 'needs-2fa' : 'needs-login'
   return new StillNeedsPerson(known, `The account waits for a person (${known})`)
-}
-
-async function waitMs(ms: number, signal: AbortSignal): Promise<void> {
-  if (ms > 0) await sleep(ms, undefined, { signal })
 }

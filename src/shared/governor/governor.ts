@@ -1,7 +1,8 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { AccountParked, Unreachable } from '../errors.ts'
 import type { Governor, Limits } from '../providers/provider.ts'
 import type { RunScript } from '../records/scripts.ts'
-import { acquire, comeBack } from './acquire.ts'
+import { acquire, comeBack, StillParked } from './acquire.ts'
 import type { Wanted } from './acquire.ts'
 import type { Leases } from './leases.ts'
 import type { Turns } from './turns.ts'
@@ -10,6 +11,9 @@ import type { Turns } from './turns.ts'
 const LONGEST_PART_WAIT_MS = 500
 /** Calls are short: a step that already did half its work rather waits for its turn. */
 const LONGEST_CALL_WAIT_MS = 30_000
+/** Whatever the other side says: after a day it is worth one call to ask again. */
+const LONGEST_PARK_MS = 24 * 3_600_000
+const UNREADABLE_PARK_MS = 60_000
 
 interface Deps {
   readonly run: RunScript
@@ -64,10 +68,11 @@ async function hold<T>(deps: Deps, wanted: Wanted, { signal, work }: Work<T>): P
   const { account, kind, member } = wanted
   const giveBack = await takeTurn(deps, wanted, signal)
   try {
-    await acquire(run, leases.leaseMs, wanted, signal)
+    const waitMs = await acquire(run, leases.leaseMs, wanted, signal)
     const lease = { account, kind, member }
     leases.hold(lease)
     try {
+      if (waitMs > 0) await sleep(waitMs, undefined, { signal })
       const result = await work()
       await settle(run, wanted)
       return result
@@ -96,9 +101,14 @@ async function takeTurn({ turns }: Deps, wanted: Wanted, signal: AbortSignal): P
 async function settle(run: RunScript, { account, kind, member }: Wanted, error?: unknown): Promise<void> {
   const jitter = Math.floor(Math.random() * 1000)
   await run('settle', account, kind, member, outcomeOf(error), jitter)
-  if (!(error instanceof AccountParked)) return
-  await run('park', account, Math.max(1, Math.ceil(error.delayMs)), error.message)
+  // Whoever was only told so must not say it again: the pause would never end.
+  if (!(error instanceof AccountParked) || error instanceof StillParked) return
+  await run('park', account, parkMs(error.delayMs), error.message)
 }
+
+/** What Redis takes for a time, whatever was read from an answer. */
+const parkMs = (ms: number): number =>
+  Number.isNaN(ms) ? UNREADABLE_PARK_MS : Math.min(Math.max(1, Math.ceil(ms)), LONGEST_PARK_MS)
 
 function outcomeOf(error: unknown): 'ok' | 'unreachable' | 'unknown' {
   if (error === undefined) return 'ok'

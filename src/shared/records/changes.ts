@@ -110,5 +110,8 @@ const fieldsOf = (patch: Patch, { remove = [] }: Also): string =>
     ...Object.fromEntries(remove.map((name) => [name, false])),
   })
 
+/** Half a surrogate pair, cut from somebody's message, would be no JSON to the script. */
 const asField = (value: unknown): string =>
-  typeof value === 'string' || typeof value === 'number' ? String(value) : JSON.stringify(value)
+  typeof value === 'string' || typeof value === 'number'
+    ? redact(String(value).toWellFormed())
+    : JSON.stringify(value)

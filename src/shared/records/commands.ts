@@ -33,11 +33,17 @@ export type Accepted =
 const kindAndDetail = <const Kinds extends readonly [string, ...string[]]>(kinds: Kinds) =>
   z.tuple([z.enum(kinds)]).rest(z.string())
 const acceptAnswer = kindAndDetail(['accepted', 'repeated', 'conflict', 'no-account'])
-const wantAnswer = kindAndDetail(['ok', 'missing', 'ended', 'not-ended'])
+const wantAnswer = kindAndDetail(['ok', 'missing', 'no-account', 'ended', 'not-ended'])
 const beginAnswer = z.tuple([z.number(), z.array(z.string())])
 
+interface Deps {
+  readonly run: RunScript
+  /** Processes that die within this time of each other count as one crash. */
+  readonly crashWindowMs: number
+}
+
 /** The queue's side of an upload: taken in, let run, picked up, called off, tried again, forgotten. */
-export function createCommands({ run }: { run: RunScript }) {
+export function createCommands({ run, crashWindowMs }: Deps) {
   return {
     /** Takes an upload into the queue, or answers what an earlier request with the same key made. */
     accept: async (upload: NewUpload, idempotency?: Idempotency): Promise<Accepted> => {
@@ -58,7 +64,9 @@ export function createCommands({ run }: { run: RunScript }) {
 
     /** Marks the job as in this process's hands, and answers how many processes died with it in theirs. */
     begin: async (id: string, jobId: string, instance: string): Promise<Begun> => {
-      const [crashes, flat] = beginAnswer.parse(await run('begin', id, jobId, instance, RECORD_VERSION))
+      const [crashes, flat] = beginAnswer.parse(
+        await run('begin', id, jobId, instance, RECORD_VERSION, crashWindowMs),
+      )
       return { crashes, record: flat.length === 0 ? undefined : parseUpload(unflatten(flat)) }
     },
 
@@ -71,6 +79,12 @@ export function createCommands({ run }: { run: RunScript }) {
     want: async (id: string, what: 'cancel' | 'retry') => {
       const [kind, state] = wantAnswer.parse(await run('want', id, what))
       return { kind, state }
+    },
+
+    /** Fails an upload that still waits for its turn, when its time is over. */
+    expire: async (id: string): Promise<void> => {
+      const message = 'Its deadline passed while it waited for its turn'
+      await run('expire', id, JSON.stringify({ class: 'deadline', message, at: Date.now() }))
     },
 
     /** Forgets an ended upload. The ledger stays. */
@@ -91,26 +105,31 @@ function unflatten(flat: readonly string[]): Record<string, string> {
   return record
 }
 
+/** Half a surrogate pair would be no JSON to the script. */
 const newRecord = (upload: NewUpload): string =>
-  JSON.stringify({
-    v: String(RECORD_VERSION),
-    id: upload.id,
-    provider: upload.provider,
-    account: upload.account,
-    desired: 'run',
-    epoch: '1',
-    priority: String(upload.priority),
-    source: upload.source,
-    fileName: upload.fileName,
-    request: JSON.stringify(upload.request),
-    plan: JSON.stringify(upload.plan),
-    destination: upload.destination.key,
-    binding: upload.destination.binding ?? '',
-    fresh: upload.destination.fresh === true ? '1' : '',
-    size: String(upload.size),
-    verify: upload.verify,
-    deadline: String(upload.deadline),
-    bytesSent: '0',
-    bytesResent: '0',
-    partsDone: '0',
-  })
+  JSON.stringify(
+    Object.fromEntries(Object.entries(fieldsOf(upload)).map(([name, text]) => [name, text.toWellFormed()])),
+  )
+
+const fieldsOf = (upload: NewUpload): Record<string, string> => ({
+  v: String(RECORD_VERSION),
+  id: upload.id,
+  provider: upload.provider,
+  account: upload.account,
+  desired: 'run',
+  epoch: '1',
+  priority: String(upload.priority),
+  source: upload.source,
+  fileName: upload.fileName,
+  request: JSON.stringify(upload.request),
+  plan: JSON.stringify(upload.plan),
+  destination: upload.destination.key,
+  binding: upload.destination.binding ?? '',
+  fresh: upload.destination.fresh === true ? '1' : '',
+  size: String(upload.size),
+  verify: upload.verify,
+  deadline: String(upload.deadline),
+  bytesSent: '0',
+  bytesResent: '0',
+  partsDone: '0',
+})

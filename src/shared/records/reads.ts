@@ -40,6 +40,10 @@ export function createReads({ redis, keys }: { redis: Redis; keys: Keys }) {
     /** Uploads between dispatch and their end. */
     running: async (): Promise<string[]> => redis.zrange(keys.running, '0', '-1'),
 
+    /** Up to `most` uploads that have not ended and whose deadline was before that time (ms since 1970). */
+    overdue: async (time: number, most: number): Promise<string[]> =>
+      redis.zrangebyscore(keys.deadlines, '-inf', time, 'LIMIT', 0, most),
+
     /** Up to `most` uploads that ended before that time (ms since 1970). */
     endedBefore: async (time: number, most: number): Promise<string[]> =>
       redis.zrangebyscore(keys.ended, '-inf', time, 'LIMIT', 0, most),

@@ -11,6 +11,8 @@ interface Deps {
   readonly run: RunScript
   /** Ledger entries kept per destination. */
   readonly retainVersions: number
+  /** Processes that die within this time of each other count as one crash, in ms. */
+  readonly crashWindowMs: number
 }
 
 /** The records of all uploads: the truth about them. Changed only through the scripts. */

@@ -2,8 +2,9 @@ import { FatalError, messageOf } from '#shared/errors.ts'
 import type { Patch } from '#shared/records/changes.ts'
 import type { UploadRecord } from '#shared/records/upload.ts'
 import { isPutOff } from '../run.ts'
-import { complete, stillOurs, viewOf } from './step.ts'
+import { sessionOf, stillOurs, viewOf } from './step.ts'
 import type { Step, StepContext, StepDeps } from './step.ts'
+import { completeIfWhole } from './verify.ts'
 
 /** How long a bad end waits for a provider that can not be reached before it says what it had to leave. */
 const CLEANUP_WITHIN_MS = 60 * 60 * 1000
@@ -12,7 +13,7 @@ const LEFT_BEHIND = 'An unfinished remote upload may be left behind'
 
 /** Ends an upload that failed or was cancelled, with nothing of it left half-made at the provider. */
 export function createCleanup(deps: StepDeps): Step {
-  const { uploads, contents } = deps
+  const { uploads } = deps
   return async (given, context) => {
     const record =
       given.cleanupSince === undefined ? await uploads.transition(given, { cleanupSince: Date.now() }) : given
@@ -22,14 +23,27 @@ export function createCleanup(deps: StepDeps): Step {
     // What was sent whole may show up yet: a person's retry will look before it sends again.
     const keep = record.desired === 'run' && record.failure?.class === 'unconfirmed'
     const note = keep ? undefined : await abort(deps, record, context)
-    await uploads.transition(
-      record,
-      { ...endOf(record), ...(note !== undefined && { note }) },
-      { remove: keep ? ['draft', 'failure'] : ['session', 'draft', 'failure'] },
-    )
-    await contents.forget(record)
+    await end(deps, record, { note, keep })
     return 'next'
   }
+}
+
+/** The last resort, when cleaning up can not be done: the upload ends, and says what may be left. */
+export async function endAsItIs(deps: StepDeps, record: UploadRecord, why: string): Promise<void> {
+  await end(deps, record, { note: `${LEFT_BEHIND}: ${why}`, keep: false })
+}
+
+async function end(
+  { uploads, contents }: StepDeps,
+  record: UploadRecord,
+  { note, keep }: { readonly note: string | undefined; readonly keep: boolean },
+): Promise<void> {
+  await uploads.transition(
+    record,
+    { ...endOf(record), ...(note !== undefined && { note }) },
+    { remove: keep ? ['draft', 'failure'] : ['session', 'draft', 'failure'] },
+  )
+  await contents.forget(record)
 }
 
 function endOf({ desired, failure }: UploadRecord): Patch {
@@ -41,16 +55,21 @@ function endOf({ desired, failure }: UploadRecord): Patch {
 async function completeAfterAll(
   deps: StepDeps,
   record: UploadRecord,
-  { provider, account, signal, hopeless }: StepContext,
+  context: StepContext,
 ): Promise<boolean> {
-  const { session, failure } = record
-  if (hopeless || session === undefined || record.blob + 1 < session.blobs.length) return false
-  if (failure?.class === 'verify-failed') return false
-  if (record.state !== 'confirming' && record.state !== 'finishing') return false
+  if (context.hopeless || !mayBeComplete(record)) return false
+  const { provider, account, signal } = context
+  const session = sessionOf(record)
   const found = await untilHopeless(record, provider.confirm(account, session, viewOf(record), signal))
   if (found instanceof Error || found.kind !== 'complete') return false
-  await complete(deps, record, found.version)
-  return true
+  return (await completeIfWhole(deps, record, found.version, context)) === undefined
+}
+
+function mayBeComplete({ state, blob, session, failure, verify }: UploadRecord): boolean {
+  if (session === undefined || blob + 1 < session.blobs.length) return false
+  // Nobody has seen its bytes, though somebody asked for that.
+  if (verify === 'download' && failure !== undefined) return false
+  return state === 'confirming' || state === 'finishing'
 }
 
 /** Answers what had to be left behind, if anything. */
@@ -63,8 +82,8 @@ async function abort(
   if (state === undefined) return undefined
   if (hopeless) return `${LEFT_BEHIND}: each process that tried to remove it died`
   const left = { state, stillOurs: stillOurs(uploads, record) }
-  const error = await untilHopeless(record, provider.abort(account, left, signal))
-  return error instanceof Error ? `${LEFT_BEHIND}: ${error.message}` : undefined
+  const note = await untilHopeless(record, provider.abort(account, left, signal))
+  return note instanceof Error ? `${LEFT_BEHIND}: ${note.message}` : note
 }
 
 /** What the provider answered; or why not, once it is no use to ask again. Throws as long as it is. */

@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { FatalError, StartOver, TryLater } from '#shared/errors.ts'
-import { complete, sessionOf, viewOf } from './step.ts'
+import { sessionOf, viewOf } from './step.ts'
 import type { Step, StepDeps } from './step.ts'
-import { differenceOf } from './verify.ts'
+import { completeIfWhole } from './verify.ts'
 
 const FIRST_WAIT_MS = 300
 const LONGEST_WAIT_MS = 10_000
@@ -13,9 +13,9 @@ export function createConfirm(deps: StepDeps): Step {
     const { provider, account, signal } = context
     const found = await provider.confirm(account, sessionOf(record), viewOf(record), signal)
     if (found.kind === 'complete') {
-      const wrong = await differenceOf(record, found.version, context)
+      const wrong = await completeIfWhole(deps, record, found.version, context)
       if (wrong !== undefined) throw new FatalError('verify-failed', wrong)
-      return complete(deps, record, found.version)
+      return 'next'
     }
     if (found.kind === 'broken') throw new StartOver('aborted-by-provider', found.why)
 

@@ -1,11 +1,11 @@
-import { StartOver, TryLater } from '#shared/errors.ts'
+import { FatalError, StartOver, TryLater } from '#shared/errors.ts'
 import { partCount } from '#shared/providers/cut.ts'
 import type { Inspection, SaveDraft, Version } from '#shared/providers/provider.ts'
 import type { UploadRecord } from '#shared/records/upload.ts'
 import { sameFingerprint } from '#shared/sources/fingerprint.ts'
-import { complete, stillOurs, viewOf } from './step.ts'
+import { stillOurs, viewOf } from './step.ts'
 import type { Step, StepContext, StepDeps } from './step.ts'
-import { differenceOf } from './verify.ts'
+import { completeIfWhole, differenceOf } from './verify.ts'
 
 /** How long to stand back when another upload just took the place that ours turned out to go to. */
 const TAKEN_MS = 2000
@@ -29,7 +29,11 @@ async function settleOld(deps: StepDeps, record: UploadRecord, context: StepCont
   const session = record.session
   if (session === undefined) return 'next'
   const found = await context.provider.confirm(context.account, session, viewOf(record), context.signal)
-  if (found.kind === 'complete') return complete(deps, record, found.version)
+  if (found.kind === 'complete') {
+    const wrong = await completeIfWhole(deps, record, found.version, context)
+    if (wrong !== undefined) throw new FatalError('verify-failed', wrong)
+    return 'next'
+  }
   throw new StartOver('unconfirmed', `The provider still does not show it complete: ${found.why}`)
 }
 

@@ -18,11 +18,11 @@ export function createStartOver({ uploads, contents }: StepDeps): Step {
     }
     await dropWaitingParts()
     const state = record.session?.state ?? record.draft
-    if (state !== undefined) {
-      await provider.abort(account, { state, stillOurs: stillOurs(uploads, record) }, signal)
-    }
+    const left = { state, stillOurs: stillOurs(uploads, record) }
+    const note = state === undefined ? undefined : await provider.abort(account, left, signal)
     await contents.forget(record)
-    await uploads.transition(record, nextEpoch(record, reason.class), {
+    const patch = { ...nextEpoch(record, reason.class), ...(note !== undefined && { note }) }
+    await uploads.transition(record, patch, {
       remove: ['session', 'draft', 'hashes', 'fingerprint', 'confirmSince'],
     })
     return 'next'

@@ -1,7 +1,20 @@
 import { createHash } from 'node:crypto'
 import type { Version } from '#shared/providers/provider.ts'
 import type { UploadRecord } from '#shared/records/upload.ts'
-import type { StepContext } from './step.ts'
+import { complete } from './step.ts'
+import type { StepContext, StepDeps } from './step.ts'
+
+/** Ends the upload as completed, unless bytes were to be read back and differ: then it answers how. */
+export async function completeIfWhole(
+  deps: StepDeps,
+  record: UploadRecord,
+  version: Version,
+  context: StepContext,
+): Promise<string | undefined> {
+  const wrong = await differenceOf(record, version, context)
+  if (wrong === undefined) await complete(deps, record, version)
+  return wrong
+}
 
 /**
  * Reads the bytes back, if that was asked for, and answers what is wrong with them: the provider's own MD5 may

@@ -4,11 +4,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { expect, test } from 'vitest'
+import { createFileSources } from '#shared/sources/file.ts'
 import { openService } from '../../support/service.ts'
 
 const run = promisify(execFile)
-/** Nobody keeps root from reading. */
-const isRoot = process.getuid?.() === 0
 
 const sources: Record<string, { make: (folder: string, outside: string) => Promise<string>; says: string }> =
   {
@@ -72,15 +71,34 @@ test.each(Object.entries(sources))(
   },
 )
 
-test.skipIf(isRoot)('a source that may not be read is refused with what to do', async () => {
-  await using service = await openService()
-  const path = await service.machine.source('closed.vrcw', 10)
-  await chmod(path, 0)
-  const record = await service.until(await service.upload({ name: 'closed.vrcw' }))
-  expect(record).toMatchObject({ state: 'failed', error: { class: 'source-refused' } })
-  expect(record.error?.message).toContain('is not readable')
-  expect(service.fake.ledger).toEqual([])
+test('a source that may not be read is refused with what to do', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'stevedore-closed-'))
+  try {
+    const path = join(folder, 'closed.vrcw')
+    await writeFile(path, 'secret')
+    await chmod(folder, 0o755)
+    await chmod(path, 0)
+    const files = createFileSources([folder])
+
+    await expect(asNobody(() => files.fingerprint(path))).rejects.toMatchObject({
+      class: 'source-refused',
+      message: expect.stringContaining('is not readable'),
+    })
+  } finally {
+    await rm(folder, { recursive: true })
+  }
 })
+
+/** Root may read everything: for the length of `work` this process is nobody, if it was root. */
+async function asNobody<T>(work: () => Promise<T>): Promise<T> {
+  if (process.geteuid?.() !== 0) return work()
+  process.seteuid?.(65_534)
+  try {
+    return await work()
+  } finally {
+    process.seteuid?.(0)
+  }
+}
 
 test('a link that stays under the roots is a source like any other', async () => {
   await using service = await openService()

@@ -108,16 +108,20 @@ test('a deadline in mid-transfer removes what is there remotely', async () => {
   expect(service.fake.files).toEqual([])
 })
 
-test('cleaning up gives an unreachable provider up after an hour, and says what it had to leave', async () => {
-  await using service = await openService()
-  const { redis, keys, uploads } = service.stores
-  service.fake.faults.add({ operation: 'finishFileDataUpload', action: failing })
-  const id = await service.upload({ name: 'a.vrcw', content: 10, deadlineMs: 3000 })
-  await service.until(id, ({ state }) => state === 'finishing')
-  service.fake.faults.add({ operation: ['getFile', 'deleteFile', 'deleteFileVersion'], action: failing })
-  const cleaning = await service.until(id, ({ cleanupSince }) => cleanupSince !== undefined)
-  await redis.hset(keys.upload(cleaning.id), 'cleanupSince', Date.now() - 2 * 3_600_000)
+test(
+  'cleaning up gives an unreachable provider up after an hour, and says what it had to leave',
+  { timeout: 120_000 },
+  async () => {
+    await using service = await openService()
+    const { redis, keys, uploads } = service.stores
+    service.fake.faults.add({ operation: 'finishFileDataUpload', action: failing })
+    const id = await service.upload({ name: 'a.vrcw', content: 10, deadlineMs: 3000 })
+    await service.until(id, ({ state }) => state === 'finishing')
+    service.fake.faults.add({ operation: ['getFile', 'deleteFile', 'deleteFileVersion'], action: failing })
+    const cleaning = await service.until(id, ({ cleanupSince }) => cleanupSince !== undefined)
+    await redis.hset(keys.upload(cleaning.id), 'cleanupSince', Date.now() - 2 * 3_600_000)
 
-  expect(await service.until(id)).toMatchObject({ state: 'failed', error: { class: 'deadline' } })
-  expect((await uploads.read(id))?.note).toContain('may be left behind')
-})
+    expect(await service.until(id)).toMatchObject({ state: 'failed', error: { class: 'deadline' } })
+    expect((await uploads.read(id))?.note).toContain('may be left behind')
+  },
+)

@@ -14,8 +14,16 @@ beforeEach(async () => {
 
 afterEach(async () => records[Symbol.asyncDispose]())
 
-const crashes = async (job: string, instance: string): Promise<number> =>
+const crashesAtOnce = async (job: string, instance: string): Promise<number> =>
   (await records.stores.uploads.begin(id, job, instance)).crashes
+
+/** The same, long after the crash before. */
+const crashes = async (job: string, instance: string): Promise<number> => {
+  const { redis, keys } = records.stores
+  const key = `${keys.upload(id)}:crashed`
+  if ((await redis.exists(key)) === 1) await redis.hset(key, '@last', 0)
+  return crashesAtOnce(job, instance)
+}
 
 test('each process that died with the upload in its hands counts once', async () => {
   expect(await crashes('job', 'one')).toBe(0)
@@ -28,6 +36,12 @@ test('a process that died with four parts of an upload in its hands died once', 
   for (const job of ['a', 'b', 'c', 'd']) await crashes(job, 'one')
   for (const job of ['a', 'b', 'c']) await crashes(job, 'two')
   expect(await crashes('d', 'two')).toBe(1)
+})
+
+test('processes that died at the same time, by a power cut, are one crash', async () => {
+  for (const job of ['a', 'b', 'c', 'd']) await crashesAtOnce(job, `${job} before the cut`)
+  for (const job of ['a', 'b', 'c']) await crashesAtOnce(job, 'after')
+  expect(await crashesAtOnce('d', 'after')).toBe(1)
 })
 
 test('a job that was given back, or begun again by the same process, is no crash', async () => {

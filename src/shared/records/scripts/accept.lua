@@ -28,6 +28,8 @@ redis.call('HSET', upload_key(id), 'state', 'queued', 'rev', 1, 'createdAt', now
   'seq', redis.call('INCR', P .. ':accepted'))
 redis.call('ZADD', P .. ':uploads', 0, id)
 redis.call('ZADD', P .. ':uploads:account:' .. record.account, 0, id)
+redis.call('HSET', upload_key(id), 'allowedMs', math.max(tonumber(record.deadline) - now, 60000))
+redis.call('ZADD', P .. ':deadlines', record.deadline, id)
 index_state(record.account, id, nil, 'queued')
 log_event(id, 'queued')
 stand_in_line(id, record.destination)

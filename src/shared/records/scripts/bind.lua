@@ -31,7 +31,12 @@ if from ~= to then
   leave_line(id, from)
 end
 if ARGV[8] ~= '' then
-  redis.call('SET', P .. ':binding:' .. ARGV[8], cjson.encode({ key = to, remoteId = ARGV[7] }))
+  local binding = P .. ':binding:' .. ARGV[8]
+  -- What the name meant before, in case this upload ends badly and takes its new place with it.
+  redis.call('HSETNX', key, 'bindingBefore', redis.call('GET', binding) or '')
+  redis.call('HSETNX', key, 'destinationBefore', from)
+  redis.call('SET', binding, cjson.encode({ key = to, remoteId = ARGV[7] }))
+  redis.call('SADD', P .. ':bindings:' .. redis.call('HGET', key, 'account'), ARGV[8])
 end
 redis.call('HSET', key, 'draft', ARGV[5], 'updatedAt', now_ms())
 return { 'ok', redis.call('HINCRBY', key, 'rev', 1) }

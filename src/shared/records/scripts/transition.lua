@@ -7,6 +7,34 @@ local record = redis.call('HMGET', key, 'epoch', 'rev', 'state', 'account', 'des
 if not record[1] then return { 'missing' } end
 if record[1] ~= ARGV[3] or record[2] ~= ARGV[4] or ENDED[record[3]] then return { 'stale' } end
 
+-- The name means again what it meant before: the place that this upload made for it is gone. Whoever waits for
+-- the name waits there.
+local function unbind()
+  local before = redis.call('HMGET', key, 'bindingBefore', 'binding', 'destination', 'destinationBefore')
+  local binding, here = P .. ':binding:' .. before[2], before[3]
+  local bound = before[1] and redis.call('GET', binding)
+  if not bound or cjson.decode(bound).key ~= here then return end
+  local back = before[4]
+  if before[1] == '' then
+    redis.call('DEL', binding)
+  else
+    redis.call('SET', binding, before[1])
+    back = cjson.decode(before[1]).key
+  end
+  redis.call('HSET', key, 'destination', back)
+  for _, waiter in ipairs(redis.call('LRANGE', queue_key(here), 0, -1)) do
+    local of = redis.call('HMGET', upload_key(waiter), 'binding', 'account')
+    if of[1] == before[2] then
+      redis.call('LREM', queue_key(here), 1, waiter)
+      withdraw(waiter, of[2])
+      redis.call('HSET', upload_key(waiter), 'destination', back)
+      stand_in_line(waiter, back)
+    end
+  end
+  local head = redis.call('LINDEX', queue_key(here), 0)
+  if head and redis.call('HGET', upload_key(head), 'state') == 'queued' then offer(head) end
+end
+
 local patch = cjson.decode(ARGV[5])
 if patch.epoch and patch.epoch ~= record[1] then
   redis.call('HINCRBY', key, 'bytesResent', redis.call('HGET', key, 'bytesSent'))
@@ -41,4 +69,10 @@ if ARGV[6] ~= '' then
   redis.call('LTRIM', versions, 0, tonumber(ARGV[7]) - 1)
 end
 if patch.state then change_state(id, record[4], record[5], record[3], patch.state, now) end
+if patch.state and ENDED[patch.state] then
+  local bad = patch.state == 'failed' or patch.state == 'cancelled'
+  -- One that keeps its session may still turn out to be complete.
+  if bad and redis.call('HEXISTS', key, 'session') == 0 then unbind() end
+  if not bad then redis.call('HDEL', key, 'bindingBefore', 'destinationBefore') end
+end
 return { 'ok', redis.call('HINCRBY', key, 'rev', 1) }

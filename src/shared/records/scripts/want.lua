@@ -1,4 +1,5 @@
--- want(P, id, 'cancel' | 'retry') -> {'ok', state} | {'missing'} | {'ended', state} | {'not-ended', state}
+-- want(P, id, 'cancel' | 'retry')
+-- -> {'ok', state} | {'missing'} | {'no-account'} | {'ended', state} | {'not-ended', state}
 -- The last accepted command wins: what is wanted is a field of its own with a sequence number.
 local id, what = ARGV[2], ARGV[3]
 local key = upload_key(id)
@@ -11,7 +12,8 @@ if what == 'cancel' then
   if ENDED[state] then return { 'ended', state } end
   redis.call('HSET', key, 'desired', 'cancel', 'updatedAt', now)
   redis.call('HINCRBY', key, 'desiredSeq', 1)
-  if state ~= 'queued' then
+  -- One that waits for its retry with a session may have something half-made at the provider.
+  if state ~= 'queued' or redis.call('HEXISTS', key, 'session') == 1 then
     redis.call('PUBLISH', P .. ':cancel', id)
     return { 'ok', state }
   end
@@ -25,6 +27,7 @@ if not ENDED[state] then
   return { 'not-ended', state }
 end
 if state ~= 'failed' and state ~= 'cancelled' then return { 'ended', state } end
+if redis.call('EXISTS', P .. ':account:' .. account) == 0 then return { 'no-account' } end
 -- An unconfirmed upload keeps its session and its receipts: what it sent may well be complete by now.
 if not redis.call('HGET', key, 'session') then
   redis.call('HINCRBY', key, 'bytesResent', redis.call('HGET', key, 'bytesSent'))
@@ -40,14 +43,15 @@ if not redis.call('HGET', key, 'session') then
     redis.call('HSET', key, 'destination', destination)
   end
 end
-local length = redis.call('HGET', key, 'deadline') - redis.call('HGET', key, 'createdAt')
-redis.call('HDEL', key, 'error', 'failure', 'restart', 'restarts', 'endedAt', 'cleanupSince', 'draft', 'note')
-redis.call('HSET', key, 'desired', 'run', 'updatedAt', now, 'deadline', now + math.max(length, 60000),
+redis.call('HDEL', key, 'error', 'failure', 'restart', 'restarts', 'endedAt', 'cleanupSince', 'draft', 'note',
+  'bindingBefore', 'destinationBefore')
+redis.call('HSET', key, 'desired', 'run', 'updatedAt', now, 'deadline', now + redis.call('HGET', key, 'allowedMs'),
   'seq', redis.call('INCR', P .. ':accepted'))
 redis.call('HINCRBY', key, 'desiredSeq', 1)
 redis.call('HINCRBY', key, 'rev', 1)
 redis.call('ZREM', P .. ':ended', id)
 redis.call('DEL', key .. ':crashed')
+redis.call('ZADD', P .. ':deadlines', redis.call('HGET', key, 'deadline'), id)
 change_state(id, account, destination, state, 'queued', now)
 stand_in_line(id, destination)
 return { 'ok', 'queued' }
