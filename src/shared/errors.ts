@@ -61,7 +61,10 @@ export class Unreachable extends Error {
   }
 }
 
-/** The provider asked the whole account to stop for a while (429, or any answer with `Retry-After`). */
+/**
+ * The provider asked the whole account to stop for a while (429, or any answer with `Retry-After`). With an
+ * `Unreachable` as its cause, the outcome of the call is unknown, as it is after that: read back first.
+ */
 export class AccountParked extends Error {
   override name = 'AccountParked'
   /** How long nothing of this account may be sent, in ms from now. */

@@ -23,8 +23,8 @@ const reasons = {
 }
 
 /**
- * Waits until the account lets one more begin; answers how long that has to wait, in ms, holding its lease. Throws `TryLater` when that takes too long, `AccountParked`
- * and `NeedsPerson` at once.
+ * Waits until the account lets one more begin, and answers for how many ms more that one, which has its lease
+ * now, must wait. Throws `TryLater` when it takes too long, `AccountParked` and `NeedsPerson` at once.
  */
 export async function acquire(
   run: RunScript,

@@ -1,5 +1,5 @@
 import { errors } from 'undici'
-import { AccountParked, FatalError, StartOver, Unreachable } from '../errors.ts'
+import { AccountParked, FatalError, StartOver, TryLater, Unreachable } from '../errors.ts'
 import { retryAfterMs } from './retry-after.ts'
 import type { Watch } from './watch.ts'
 
@@ -58,6 +58,13 @@ const codeOf = (error: unknown): string | undefined =>
 export const neverSent = (error: unknown): boolean =>
   error instanceof Unreachable && NEVER_SENT.has(codeOf(error.cause) ?? '')
 
+/** The exchange without a certain outcome behind a failure, or behind the wait that it was turned into. */
+export const lostExchange = (error: unknown): Unreachable | undefined => {
+  if (error instanceof Unreachable) return error
+  const waits = error instanceof TryLater || error instanceof AccountParked
+  return waits && error.cause instanceof Unreachable ? error.cause : undefined
+}
+
 /**
  * What an answer other than success means, if its provider knows nothing better. `detail` is what the
  * answer said, free of secrets.
@@ -65,9 +72,11 @@ export const neverSent = (error: unknown): boolean =>
 export const failureOf = (answer: Answered, { url, what }: Asked, detail = ''): Error => {
   const message = `${what} → ${String(answer.status)}${detail === '' ? '' : ` ${detail}`}`
   const wait = retryAfterMs(answer.header('retry-after'), serverNow(answer))
-  if (wait !== undefined) return new AccountParked(message, wait)
-  if (answer.status === 429) return new AccountParked(message, ownPauseMs())
-  if (isTransient(answer.status)) return new Unreachable(originOf(url), message)
+  if (answer.status === 429) return new AccountParked(message, wait ?? ownPauseMs())
+  const trouble = isTransient(answer.status) ? new Unreachable(originOf(url), message) : undefined
+  // A gateway's 504 may ask for a pause as well, and yet the request behind it went through.
+  if (wait !== undefined) return new AccountParked(message, wait, { cause: trouble })
+  if (trouble !== undefined) return trouble
   return new FatalError(answer.status === 400 || answer.status === 422 ? 'bad-request' : 'refused', message)
 }
 

@@ -237,12 +237,13 @@ export interface Provider {
   /**
    * Removes what this upload left half-made, given its session or its last draft. May be called twice and
    * while a part is still being sent. Never removes a finished version, nor anything that is not ours.
+   * Answers what a person should know was possibly left behind all the same.
    */
   readonly abort: (
     account: AccountAccess,
     left: { readonly state: unknown; readonly stillOurs: StillOurs },
     signal: AbortSignal,
-  ) => Promise<void>
+  ) => Promise<string | undefined>
 
   readonly list: (
     account: AccountAccess,

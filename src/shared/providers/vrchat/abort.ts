@@ -5,29 +5,51 @@ import { findLostFile, readFile, undefinedIf404 } from './create-file.ts'
 import { findLostVersion } from './create-version.ts'
 import { lookFor, type Work } from './deps.ts'
 import { realVersions, versionOf, type VrchatFile } from './files.ts'
+import { orphanNote } from './orphan.ts'
 import type { Draft, SessionState } from './session.ts'
 
-interface Leftover {
+interface Place {
   readonly fileId: string
   /** Made by this upload, so it may go as a whole. */
   readonly created: boolean
+}
+
+interface Leftover extends Place {
   readonly version: number | undefined
 }
 
 /**
  * Removes the upload's unfinished version, and its File if this upload made it and nothing else is in it.
- * What is complete stays, and so does whatever somebody else put there.
+ * What is complete stays, and so does whatever somebody else put there. Answers what may be left behind: Files
+ * whose creation had no answer, and that can not be told from others.
  */
 export const removeLeftovers = async (
   work: Work,
   left: Draft | SessionState,
   stillOurs: StillOurs,
-): Promise<void> => {
-  const leftover = left.kind === 'session' ? left : await leftoverOf(work, left)
-  const file = leftover && (await fileWith(work, leftover))
-  if (leftover === undefined || file === undefined) return
-  const what = removable(file, leftover)
-  if (what === undefined || !(await stillOurs())) return
+): Promise<string | undefined> => {
+  // A session's note was handed over with it.
+  if (left.kind === 'session') {
+    await removeWhatMayGo(work, left, stillOurs)
+    return undefined
+  }
+  const place = await placeOf(work, left)
+  if (place !== undefined) {
+    const lost = left.creatingVersion && (await findLostVersion(work, place.fileId, left.creatingVersion))
+    await removeWhatMayGo(work, { ...place, version: lost?.version }, stillOurs)
+  }
+  return noteOf([left.possibleOrphan, place === undefined ? left.creatingFile : undefined])
+}
+
+const noteOf = (orphans: readonly Draft['possibleOrphan'][]): string | undefined => {
+  const notes = orphans.filter((one) => one !== undefined).map(orphanNote)
+  return notes.length === 0 ? undefined : notes.join('. ')
+}
+
+const removeWhatMayGo = async (work: Work, leftover: Leftover, stillOurs: StillOurs): Promise<void> => {
+  const file = await fileWith(work, leftover)
+  const what = file && removable(file, leftover)
+  if (file === undefined || what === undefined || !(await stillOurs())) return
   await remove(work, file.id, what === 'file' ? undefined : what)
 }
 
@@ -46,15 +68,11 @@ const remove = async ({ api }: Work, fileId: string, version: number | undefined
   else await deleteFileVersion(api, fileId, version).catch(undefinedIfNotThere)
 }
 
-/** What an upload that was still opening may have made, lost answers included. */
-const leftoverOf = async (work: Work, draft: Draft): Promise<Leftover | undefined> => {
-  const { creatingFile, creatingVersion } = draft
-  const lost = draft.fileId === undefined && creatingFile ? await findLostFile(work, creatingFile) : undefined
-  const fileId = draft.fileId ?? lost?.id
-  if (fileId === undefined) return undefined
-  const created = draft.created || lost !== undefined
-  const version = creatingVersion && (await findLostVersion(work, fileId, creatingVersion))
-  return { fileId, created, version: version?.version }
+/** Where an upload that was still opening goes, or went when its answer was lost. */
+const placeOf = async (work: Work, { fileId, created, creatingFile }: Draft): Promise<Place | undefined> => {
+  if (fileId !== undefined) return { fileId, created }
+  const lost = creatingFile && (await findLostFile(work, creatingFile))
+  return lost && { fileId: lost.id, created: true }
 }
 
 /** The File, shown with our version if that can be seen at all: a read may lag behind its creation. */

@@ -31,6 +31,7 @@ export interface ApiError {
 // A firewall's refusal lifts when it forgets us, and each further request reminds it.
 const FIREWALL_PAUSE_MS = 15 * 60_000
 const MINUTE_MS = 60_000
+const LONGEST_MESSAGE = 300
 
 const inner = z.object({
   message: z.string().default(''),
@@ -63,7 +64,9 @@ export const readError = (answer: Pick<HttpAnswer, 'status' | 'text'>): ApiError
  */
 const normalise = (message: string): string => {
   const quoted = z.string().safeParse(parseJson(message))
-  return withoutSecrets(plainText(quoted.data ?? message)).slice(0, 300)
+  const text = withoutSecrets(plainText((quoted.data ?? message).toWellFormed()))
+  // By characters: half a surrogate pair is no text.
+  return Array.from(text).slice(0, LONGEST_MESSAGE).join('')
 }
 
 /** Text with ASCII punctuation in place of its look-alikes, for comparing what came back with what was sent. */

@@ -34,8 +34,10 @@ export interface DataId {
   readonly fileType: FileType
 }
 
-const parsed = async <T>(api: ApiCall, request: ApiRequest, schema: z.ZodType<T>): Promise<T> =>
-  readSuccess(await api(request), asked(api.baseUrl, request), schema)
+const parsed = async <T>(api: ApiCall, request: ApiRequest, schema: z.ZodType<T>): Promise<T> => {
+  const read = (answer: HttpAnswer): T => readSuccess(answer, asked(api.baseUrl, request), schema)
+  return read(await api({ ...request, check: read }))
+}
 
 const pathOf = ({ fileId, version, fileType }: DataId): string =>
   `/file/${encodeURIComponent(fileId)}/${String(version)}/${fileType}`

@@ -83,11 +83,12 @@ const createOrFind = async (
   try {
     return await createFile(opening.api, traits)
   } catch (error) {
+    // Aborted while under way: what is thrown then says nothing about the request.
+    opening.signal.throwIfAborted()
     if (certainlyNotMade(error)) {
       await opening.save(before)
       throw error
     }
-    opening.signal.throwIfAborted()
     const made = await findLostFile(opening, creating)
     if (made === undefined) throw error
     return made

@@ -31,7 +31,7 @@ export const openVersion = async (opening: Opening, file: VrchatFile, draft: Dra
   let current = file
   for (let round = 1; ; round++) {
     const clear = await clearTheWay(opening, current, draft)
-    const made = await tryCreate(opening, clear, { draft: { ...draft, creatingVersion: undefined }, values })
+    const made = await tryCreate(opening, clear, { draft, values })
     if (made.kind === 'made') return made.version
     if (round === MOST_ROUNDS) throw made.error
     current = made.file
@@ -69,6 +69,7 @@ const tryCreate = async (
   } catch (error) {
     opening.signal.throwIfAborted()
     if (certainlyNotMade(error) && !(error instanceof Refusal)) {
+      // With an earlier request whose outcome is unknown, if there was one: reads may lag behind it yet.
       await opening.save(draft)
       throw error
     }

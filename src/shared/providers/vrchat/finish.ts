@@ -1,4 +1,4 @@
-import { TryLater, Unreachable } from '#shared/errors.ts'
+import { lostExchange } from '#shared/http/failure.ts'
 import type { Blob, Receipt } from '../provider.ts'
 import { Refusal } from './answers.ts'
 import { finishFileDataUpload } from './api.ts'
@@ -20,7 +20,7 @@ export const finishBlob = async (
     await finishFileDataUpload(work.api, dataId(state, blob), json)
   } catch (error) {
     work.signal.throwIfAborted()
-    if (!(error instanceof Refusal) && !isLost(error)) throw error
+    if (!(error instanceof Refusal) && lostExchange(error) === undefined) throw error
     const finished = await lookFor(work, async () => {
       const standing = await standingOf(work, state, blob)
       return standing === 'finished' ? standing : undefined
@@ -30,6 +30,3 @@ export const finishBlob = async (
     throw error
   }
 }
-
-const isLost = (error: unknown): boolean =>
-  error instanceof Unreachable || (error instanceof TryLater && error.cause instanceof Unreachable)

@@ -54,9 +54,7 @@ export const downloadVersion = async (
   let from = work.api.baseUrl
   for (let hops = 0; answer.status >= 300; hops++) {
     from = nextHop(answer, from, hops)
-    const request = { method: 'GET', url: from, what: 'GET the stored bytes', stream: true } as const
-    answer = await work.storage.send(request, work.signal)
-    if (answer.status >= 400) throw failureOf(answer, request)
+    answer = await openStored(work, from)
   }
   const { body } = answer
   if (body === undefined) throw new Unreachable(originOf(from), 'GET the stored bytes → no body')
@@ -67,6 +65,15 @@ export const downloadVersion = async (
     body,
   }
 }
+
+/** Up to its headers within the governor, which so hears of a storage that is away or asks for a pause. */
+const openStored = ({ account, storage, signal }: Work, url: string): Promise<HttpAnswer> =>
+  account.governor.call(signal, async (signal) => {
+    const request = { method: 'GET', url, what: 'GET the stored bytes', stream: true } as const
+    const answer = await storage.send(request, signal)
+    if (answer.status >= 400) throw failureOf(answer, request)
+    return answer
+  })
 
 const nextHop = (answer: HttpAnswer, from: string, hops: number): string => {
   answer.body?.destroy()

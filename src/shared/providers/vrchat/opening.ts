@@ -1,5 +1,5 @@
-import { AccountParked, FatalError, NeedsPerson, StartOver, TryLater, Unreachable } from '#shared/errors.ts'
-import { neverSent } from '#shared/http/failure.ts'
+import { AccountParked, FatalError, NeedsPerson, StartOver, TryLater } from '#shared/errors.ts'
+import { lostExchange, neverSent } from '#shared/http/failure.ts'
 import type { SaveDraft, StillOurs, UploadView } from '../provider.ts'
 import type { Work } from './deps.ts'
 import type { UploadRequest } from './request.ts'
@@ -21,10 +21,11 @@ export const assertOurs = async (stillOurs: StillOurs): Promise<void> => {
 
 /**
  * Whether a failed creation certainly made nothing. After lost connections and gateways' errors nobody
- * knows, and neither when the governor turned one into a wait.
+ * knows, and neither when such an answer asked for a pause. One that the governor did not let begin, or that
+ * a 429 refused, made nothing.
  */
 export const certainlyNotMade = (error: unknown): boolean => {
-  if (error instanceof Unreachable) return neverSent(error)
-  if (error instanceof TryLater) return !(error.cause instanceof Unreachable) || neverSent(error.cause)
-  return error instanceof AccountParked || error instanceof NeedsPerson || error instanceof FatalError
+  const lost = lostExchange(error)
+  if (lost !== undefined) return neverSent(lost)
+  return [AccountParked, FatalError, NeedsPerson, TryLater].some((known) => error instanceof known)
 }

@@ -3,6 +3,7 @@ import { openFile } from './create-file.ts'
 import { openVersion } from './create-version.ts'
 import type { FileData, FileVersion, VrchatFile } from './files.ts'
 import type { Opening } from './opening.ts'
+import { orphanNote } from './orphan.ts'
 import { planParts } from './plan.ts'
 import { draft as draftSchema, type Draft, type SessionState } from './session.ts'
 
@@ -46,10 +47,6 @@ const sessionOf = (
     ],
   }
 }
-
-const orphanNote = ({ name, since }: NonNullable<Draft['possibleOrphan']>): string =>
-  `A request to create the File “${name}” got no answer at ${new Date(since).toISOString()}, and no File could be ` +
-  'told to be its: one more, without a version, may have been left in your list of files'
 
 const stateOf = (file: VrchatFile, version: FileVersion, draft: Draft): SessionState => ({
   v: 1,

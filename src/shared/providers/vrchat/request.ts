@@ -23,8 +23,12 @@ export const SIGNATURE_MIME = 'application/x-rsync-signature'
 
 // eslint-disable-next-line no-control-regex -- control characters are what this refuses
 const PRINTABLE = /^[^\u0000-\u001f\u007f]*$/
-const text = (most: number): z.ZodString =>
-  z.string().max(most).regex(PRINTABLE, 'has control characters in it')
+const unicode = (most: number): z.ZodString =>
+  z
+    .string()
+    .max(most)
+    .refine((value) => value.isWellFormed(), 'has half a surrogate pair in it, which is no Unicode text')
+const text = (most: number): z.ZodString => unicode(most).regex(PRINTABLE, 'has control characters in it')
 
 const baseUrl = z
   .url({ protocol: /^https?$/, error: 'must be an http(s) URL' })
@@ -39,7 +43,7 @@ const contact = text(200)
 
 const credentialShape = {
   username: text(200).min(1).optional(),
-  password: z.string().min(1).max(500).optional(),
+  password: unicode(500).min(1).optional(),
   totpSecret: z
     .string()
     .max(500)

@@ -36,17 +36,20 @@ const send = (on: SignIn, request: WireRequest): Promise<HttpAnswer> =>
 export const passwordLogin = async (on: SignIn, credentials: Credentials, kept: Jar): Promise<SignedIn> => {
   const { username = '', password = '' } = credentials
   const pair = `${encodeURIComponent(username)}:${encodeURIComponent(password)}`
+  const target = { method: 'GET', path: '/auth/user' } as const
+  const read = (answer: HttpAnswer): z.infer<typeof userOrDemand> =>
+    readSuccess(answer, asked(on.baseUrl, target), userOrDemand)
   const request = {
-    method: 'GET' as const,
-    path: '/auth/user',
+    ...target,
     authorization: `Basic ${Buffer.from(pair).toString('base64')}`,
     cookie: cookieHeader(kept, on.baseUrl),
     secrets: [password, encodeURIComponent(password)],
+    check: read,
   }
   const answer = await send(on, request)
   if (answer.status === 401) throw new NeedsPerson('needs-login', 'VRChat refused the user name or password')
   if (answer.status >= 300) throw refusalOf(answer, asked(on.baseUrl, request))
-  const { requiresTwoFactorAuth: methods } = readSuccess(answer, asked(on.baseUrl, request), userOrDemand)
+  const { requiresTwoFactorAuth: methods } = read(answer)
   const jar = withSetCookies(kept, on.baseUrl, answer.setCookies)
   return methods === undefined || methods.length === 0
     ? { kind: 'in', jar }
@@ -63,18 +66,22 @@ export const verifyCode = async (
   jar: Jar,
   { method, code }: { readonly method: string; readonly code: string },
 ): Promise<{ kind: 'verified'; jar: Jar } | { kind: 'refused' } | { kind: 'gone' }> => {
+  const path = `/auth/twofactorauth/${PATHS[method] ?? method.toLowerCase()}/verify`
+  const target = { method: 'POST', path } as const
+  const read = (answer: HttpAnswer): z.infer<typeof verified> =>
+    readSuccess(answer, asked(on.baseUrl, target), verified)
   const request = {
-    method: 'POST' as const,
-    path: `/auth/twofactorauth/${PATHS[method] ?? method.toLowerCase()}/verify`,
+    ...target,
     json: { code },
     cookie: cookieHeader(jar, on.baseUrl),
     secrets: [code],
+    check: read,
   }
   const answer = await send(on, request)
   if (answer.status === 401) return { kind: 'gone' }
   if (answer.status === 400) return { kind: 'refused' }
   if (answer.status >= 300) throw refusalOf(answer, asked(on.baseUrl, request))
-  if (!readSuccess(answer, asked(on.baseUrl, request), verified).verified) return { kind: 'refused' }
+  if (!read(answer).verified) return { kind: 'refused' }
   return { kind: 'verified', jar: withSetCookies(jar, on.baseUrl, answer.setCookies) }
 }
 

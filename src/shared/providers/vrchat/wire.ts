@@ -13,6 +13,8 @@ export interface ApiRequest {
   readonly stream?: boolean
   /** Not repeated, though it only reads. */
   readonly once?: boolean
+  /** Throws when a success is none of what was asked for. */
+  readonly check?: (answer: HttpAnswer) => unknown
 }
 
 export interface WireRequest extends ApiRequest {
@@ -55,6 +57,7 @@ export const createWire = ({ http, version, apiMs, now }: WireDeps): Wire => {
         const answer = await http.send(sending, signal)
         const date = Date.parse(answer.header('date') ?? '')
         if (!Number.isNaN(date)) ahead.set(baseUrl, date - now())
+        if (answer.status < 300) request.check?.(answer)
         if (answer.status < 400) return answer
         const safe = { ...answer, text: blank(answer.text, secretsOf(request)) }
         const refusal = refusalOf(safe, place)
