@@ -1,5 +1,6 @@
 import { startProducer } from '#producer/start.ts'
 import { boot } from '#shared/boot.ts'
+import type { Config } from '#shared/config.ts'
 import { startEmbedded } from '#shared/redis/embedded.ts'
 import { runProcess } from '#shared/run-process.ts'
 import type { ProcessContext } from '#shared/run-process.ts'
@@ -21,9 +22,13 @@ await runProcess('standalone', process.env, async (context) => {
       docs: `${producer.url}/docs`,
       dataDir: config.dataDir,
     },
-    `Stevedore listens at ${producer.url}; its token is in ${config.dataDir}/token`,
+    `Stevedore listens at ${producer.url}; its token is ${tokenPlace(config)}`,
   )
 })
+
+/** The file, too, would answer with a token: one that nobody is let in with. */
+const tokenPlace = ({ token, dataDir }: Config): string =>
+  token === undefined ? `in ${dataDir}/token` : 'that of STEVEDORE_TOKEN'
 
 /** The service's own Redis, unless it was given one. Put away last of all: the drain still needs it. */
 async function embeddedRedis({ config, log, resources }: ProcessContext) {

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, test } from 'vitest'
-import { createGate } from '../support/service.ts'
+import { createGate, eventually } from '../support/service.ts'
 import { openSite, PART_SIZE } from '../support/site.ts'
 import type { Site } from '../support/site.ts'
 
@@ -164,4 +164,17 @@ test('signals within milliseconds are one; one that comes later ends at once, an
   expect(await arrivedAs(site, id, bytes)).toBe(true)
   expect((await sentAgain(site)).file).toBeLessThanOrEqual(partsAtOnce * PART_SIZE)
   expect(site.fake.violations).toEqual([])
+})
+
+test('Ctrl-C while the service starts leaves nothing behind', async () => {
+  await using site = await openSite()
+  const starting = site.launch('standalone')
+  // Its Redis runs, and the API not yet.
+  await eventually(async () => (await site.redisPids()).length > 0)
+
+  starting.signalGroup('SIGINT')
+  const { code, err } = await starting.ended
+
+  expect({ code, err }).toEqual({ code: 0, err: '' })
+  expect(await site.redisPids()).toEqual([])
 })

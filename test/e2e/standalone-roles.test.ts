@@ -32,6 +32,17 @@ test('serve and worker on their own join the Redis of a standalone, and outlive 
   expect(await site.redisPids()).toEqual([])
 })
 
+test("a token of one's own is all that opens the API, and the first line does not name a file for it", async () => {
+  await using site = await openSite()
+  const STEVEDORE_TOKEN = 'a-token-of-ones-own'
+  const { said } = await site.start('standalone', { STEVEDORE_TOKEN })
+
+  expect(said()).toContain('its token is that of STEVEDORE_TOKEN')
+  expect(said()).not.toContain(STEVEDORE_TOKEN)
+  expect(await site.cli(['list'], { env: { STEVEDORE_TOKEN } })).toMatchObject({ code: 0 })
+  expect(await site.cli(['list'])).toMatchObject({ code: expect.any(Number), out: '' })
+})
+
 test.each(['serve', 'worker'] as const)('%s says what it needs where there is no Redis', async (role) => {
   await using site = await openSite()
 

@@ -20,14 +20,19 @@ test('every provider passes the contract suite', () => {
   for (const name of providers) expect(read(`test/contract/${name}.test.ts`)).toContain('testProvider(')
 })
 
-test.each(['README.md', 'docs/architecture.md', 'docs/adding-a-provider.md'])('every path in %s exists', (page) => {
-  const text = read(page)
-  const paths = [...text.matchAll(/`((?:src|test|docs|demo)\/[\w./-]+)`/g)].map(([, path = '']) => path)
-  const links = [...text.matchAll(/\]\((?!https?:)([^)#]+)\)/g)].map(([, path = '']) => join(page, '..', path))
+test.each(['README.md', 'docs/architecture.md', 'docs/adding-a-provider.md'])(
+  'every path in %s exists',
+  (page) => {
+    const text = read(page)
+    const paths = [...text.matchAll(/`((?:src|test|docs|demo)\/[\w./-]+)`/g)].map(([, path = '']) => path)
+    const links = [...text.matchAll(/\]\((?!https?:)([^)#]+)\)/g)].map(([, path = '']) =>
+      join(page, '..', path),
+    )
 
-  expect(paths.length + links.length).toBeGreaterThan(0)
-  expect([...paths, ...links].filter((path) => !existsSync(join(root, path)))).toEqual([])
-})
+    expect(paths.length + links.length).toBeGreaterThan(0)
+    expect([...paths, ...links].filter((path) => !existsSync(join(root, path)))).toEqual([])
+  },
+)
 
 test('every npm script that a page names exists', () => {
   const pages = ['README.md', 'docs/architecture.md'].map(read).join('\n')

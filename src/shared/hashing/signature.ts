@@ -14,7 +14,6 @@ const MAGIC = 0x72730137
 const CHAR_OFFSET = 31
 
 /** Source bytes that one entry of a signature stands for. */
-export const SIGNATURE_BLOCK: number = BLOCK
 
 /** Bytes of the librsync signature of a source of `size` bytes. */
 export const signatureSize = (size: number): number => HEADER + ENTRY * Math.ceil(size / BLOCK)

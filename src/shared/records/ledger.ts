@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import type { Version } from '../providers/provider.ts'
 import type { Fingerprint } from '../sources/fingerprint.ts'
-import { fingerprint } from './upload.ts'
+import { fingerprint, version } from './upload.ts'
 
 /** A ledger entry: a version, and the source it was made of. */
 export interface LedgerEntry extends Version {
@@ -9,15 +9,6 @@ export interface LedgerEntry extends Version {
   readonly fingerprint: Fingerprint
 }
 
-const ledgerEntry = z.object({
-  remoteId: z.string(),
-  number: z.number(),
-  size: z.number(),
-  md5: z.string(),
-  url: z.string().exactOptional(),
-  completedAt: z.number(),
-  upload: z.string(),
-  fingerprint,
-})
+const ledgerEntry = version.extend({ upload: z.string(), fingerprint })
 
 export const parseLedgerEntry = (text: string): LedgerEntry => ledgerEntry.parse(JSON.parse(text))

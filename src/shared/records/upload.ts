@@ -34,7 +34,7 @@ const blob = z.object({
 
 const session = z.object({ blobs: z.array(blob).readonly(), state: z.unknown() })
 
-const version = z.object({
+export const version = z.object({
   remoteId: z.string(),
   number: z.number(),
   size: z.number(),

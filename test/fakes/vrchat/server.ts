@@ -17,7 +17,7 @@ import { seedFile, seedVersion } from './seeding.ts'
 import { processStorage, storageFaultReply } from './storage.ts'
 
 export type { FakeVrchat } from './fake-vrchat.ts'
-export type { FaultAction, FaultRule } from './faults.ts'
+export type { FaultRule } from './faults.ts'
 export type { HookEvent, LedgerEntry, Operation } from './ledger.ts'
 export type { FakeVrchatOptions, UserSpec } from './options.ts'
 
