@@ -26,9 +26,10 @@ await runProcess('standalone', process.env, async (context) => {
   )
 })
 
-/** The file, too, would answer with a token: one that nobody is let in with. */
-const tokenPlace = ({ token, dataDir }: Config): string =>
-  token === undefined ? `in ${dataDir}/token` : 'that of STEVEDORE_TOKEN'
+/** A file, if there is one all the same, holds a token that opens nothing. */
+function tokenPlace({ token, dataDir }: Config): string {
+  return token === undefined ? `in ${dataDir}/token` : 'that of STEVEDORE_TOKEN'
+}
 
 /** The service's own Redis, unless it was given one. Put away last of all: the drain still needs it. */
 async function embeddedRedis({ config, log, resources }: ProcessContext) {

@@ -390,7 +390,7 @@ export function testProvider(name: string, open: (opening?: Opening) => Promise<
     test('an HTML page with status 200 is no answer', () =>
       run(async (stage, start) => {
         const version = await start(randomBytes(stage.partSize, 'page')).run()
-        stage.fault('read', 'page')
+        for (const nth of [1, 2, 3]) stage.fault('read', 'page', nth)
         const read = stage.provider.show(stage.account, version.remoteId, new AbortController().signal)
         expect(await failureOf(read)).toBeInstanceOf(Unreachable)
       }))

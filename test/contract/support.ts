@@ -57,9 +57,18 @@ export function memoryLogin({ budget = 10, saved }: { budget?: number; saved?: s
   }
 }
 
+export interface MemoryGovernor extends Governor {
+  readonly parkedUntil: () => number
+  /** As if the time for which the account is parked was over. */
+  readonly unpark: () => void
+  /** What calls have thrown, which is all that a governor sees of the other side's trouble. */
+  readonly seen: readonly unknown[]
+}
+
 /** A governor in memory: one call at a time, and nothing at all while the account is parked. */
-export function memoryGovernor(): Governor & { readonly parkedUntil: () => number } {
+export function memoryGovernor(): MemoryGovernor {
   let parkedUntil = 0
+  const seen: unknown[] = []
   let last: Promise<unknown> = Promise.resolve()
   const call: Governor['call'] = async (signal, run) => {
     const before = last
@@ -71,13 +80,14 @@ export function memoryGovernor(): Governor & { readonly parkedUntil: () => numbe
       if (Date.now() < parkedUntil) throw new AccountParked('parked', parkedUntil - Date.now())
       return await run(signal)
     } catch (error) {
+      seen.push(error)
       if (error instanceof AccountParked) parkedUntil = Math.max(parkedUntil, Date.now() + error.delayMs)
       throw error
     } finally {
       resolve()
     }
   }
-  return { call, parkedUntil: () => parkedUntil }
+  return { call, seen, parkedUntil: () => parkedUntil, unpark: () => void (parkedUntil = 0) }
 }
 
 export interface Source {

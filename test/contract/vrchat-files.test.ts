@@ -1,6 +1,6 @@
 import { buffer } from 'node:stream/consumers'
 import { describe, expect, test } from 'vitest'
-import { FatalError } from '#shared/errors.ts'
+import { FatalError, Unreachable } from '#shared/errors.ts'
 import { drive, failureOf, md5, never, randomBytes, sourceOf } from './support.ts'
 import { openVrchat, PART_SIZE, type VrchatOpening, type VrchatStage } from './vrchat-stage.ts'
 
@@ -76,6 +76,35 @@ describe('an account’s Files', () => {
         { fake: { downloads } },
       ),
   )
+
+  test('a storage that is away is told to the governor, and one that asks for a pause parks the account', () =>
+    withStage(async (stage) => {
+      const { remoteId, number } = await uploaded(stage, randomBytes(PART_SIZE, 'away'))
+      const download = () => stage.provider.download(stage.account, { remoteId, version: number }, never)
+      const away = { kind: 'status', status: 503 } as const
+      stage.fake.faults.add({ operation: 'getObject', nth: 1, action: away })
+      const pause = { ...away, headers: { 'retry-after': '30' } }
+      stage.fake.faults.add({ operation: 'getObject', nth: 2, action: pause })
+      const before = stage.governor.seen.length
+
+      const first = await failureOf(download())
+      const second = await failureOf(download())
+
+      expect(first).toBeInstanceOf(Unreachable)
+      expect(second).toMatchObject({ name: 'AccountParked', delayMs: 30_000 })
+      expect(stage.governor.seen.slice(before)).toEqual([first, second])
+      expect(stage.governor.parkedUntil()).toBeGreaterThan(Date.now())
+    }))
+
+  test('a body that is none of what was asked for is told to the governor', () =>
+    withStage(async (stage) => {
+      const remoteId = stage.fake.seedFile()
+      for (const nth of [1, 2, 3]) stage.fault('read', 'page', nth)
+      const error = await failureOf(stage.provider.show(stage.account, remoteId, never))
+      expect(error).toBeInstanceOf(Unreachable)
+      expect(stage.governor.seen).toHaveLength(3)
+      expect(stage.governor.seen).toContain(error)
+    }))
 
   test('are removed newest version first, or whole', () =>
     withStage(async (stage) => {

@@ -3,7 +3,7 @@ import type { AccountAccess, Version } from '#shared/providers/provider.ts'
 import { startFakeVrchat } from '../fakes/vrchat/server.ts'
 import type { FakeVrchat, FakeVrchatOptions, FaultRule } from '../fakes/vrchat/server.ts'
 import type { FaultKind, FaultStep, Opening, Stage } from './provider.ts'
-import { memoryGovernor, memoryLogin, type MemoryLogin } from './support.ts'
+import { memoryGovernor, memoryLogin, type MemoryGovernor, type MemoryLogin } from './support.ts'
 
 export const PART_SIZE = 4096
 const TOTP_SECRET = 'JBSWY3DPEHPK3PXP'
@@ -13,6 +13,7 @@ const user = { username: 'ann@home', password: 'pass:wörd/%+ canary' }
 export interface VrchatStage extends Stage {
   readonly fake: FakeVrchat
   readonly login: MemoryLogin
+  readonly governor: MemoryGovernor
   /** The same account as another process has it, with other settings or credentials. */
   readonly accountWith: (change: {
     readonly settings?: Readonly<Record<string, unknown>>
@@ -86,6 +87,7 @@ export async function openVrchat(opening: VrchatOpening = {}): Promise<VrchatSta
   return {
     fake,
     login,
+    governor,
     accountWith,
     provider,
     account: accountWith({}),

@@ -41,7 +41,7 @@ const fileIdOf = (session: Session): string => {
     throw new Error('no session of ours')
   return String(state.fileId)
 }
-const abort = (stage: VrchatStage, state: unknown): Promise<void> =>
+const abort = (stage: VrchatStage, state: unknown): Promise<string | undefined> =>
   stage.provider.abort(stage.account, { state, stillOurs: async () => true }, never)
 const blobOf = (session: Session, at = 0) => {
   const blob = session.blobs[at]
@@ -198,9 +198,31 @@ describe('adoption', () => {
       stage.fault('create-place', 'lost-reply')
       const upload = start(Buffer.alloc(1), { request })
       expect(await failureOf(upload.prepare())).toBeInstanceOf(Unreachable)
+      expect(await abort(stage, upload.draft())).toContain('create the File “Twin”')
       const session = await upload.prepare()
       expect(session.note).toContain('create the File “Twin”')
       expect(stage.places()).toBe(3)
+      expect(await abort(stage, upload.draft())).toBe(session.note)
+      expect(stage.places()).toBe(2)
+    }))
+
+  test('abort names a File whose creation had no answer and that does not show up', () =>
+    withStage(async (stage, start) => {
+      stage.fault('create-place', 'cut')
+      const upload = start(Buffer.alloc(1), { request: { destination: { name: 'Gone' } } })
+      expect(await failureOf(upload.prepare())).toBeInstanceOf(Unreachable)
+      expect(await abort(stage, upload.draft())).toContain('create the File “Gone”')
+    }))
+
+  test('abort has nothing to say about a File that it found again and removed', () =>
+    withStage(async (stage, start) => {
+      stage.fault('create-place', 'lost-reply')
+      for (const nth of [1, 2, 3]) stage.fault('read', 'unavailable', nth)
+      const upload = start(Buffer.alloc(1))
+      expect(await failureOf(upload.prepare())).toBeInstanceOf(Unreachable)
+      expect(stage.places()).toBe(1)
+      expect(await abort(stage, upload.draft())).toBeUndefined()
+      expect(stage.places()).toBe(0)
     }))
 
   test('a lost createFileVersion on an existing File is found by its four values', () =>

@@ -21,6 +21,8 @@ export interface AccountForm {
   readonly apiKey: Field
   /** What a method of the provider asks for. */
   readonly codes: Readonly<Record<string, string>>
+  /** The method whose code is sent for one login, and is of no use to the next. */
+  readonly sentCode: string
   readonly code: Field
 }
 
@@ -46,6 +48,7 @@ and your own content only, keep its limits gentle, and read https://hello.vrchat
     emailOtp: 'Code from the e-mail that VRChat sent:',
     otp: 'One of the recovery codes:',
   },
+  sentCode: 'emailOtp',
   code: { name: 'code', question: 'Code:', env: 'VRCHAT_CODE' },
 }
 

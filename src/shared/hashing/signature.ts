@@ -13,8 +13,6 @@ const MAGIC = 0x72730137
 // ROLLSUM_CHAR_OFFSET: https://github.com/librsync/librsync/blob/ec0c93b/src/rollsum.h
 const CHAR_OFFSET = 31
 
-/** Source bytes that one entry of a signature stands for. */
-
 /** Bytes of the librsync signature of a source of `size` bytes. */
 export const signatureSize = (size: number): number => HEADER + ENTRY * Math.ceil(size / BLOCK)
 

@@ -45,6 +45,19 @@ test.each([408, 425, 500, 502, 503, 504])('%i is the other side’s trouble', (s
   expect(failure).toMatchObject({ host: 'https://api.vrchat.cloud', message: `GET /files → ${status}` })
 })
 
+test.each([
+  [408, true],
+  [500, true],
+  [503, true],
+  [504, true],
+  [429, false],
+  [403, false],
+])('%i with Retry-After parks; that its outcome is unknown: %s', (status, unknown) => {
+  const failure = failureOf(answer(status, { 'retry-after': '8' }), asked)
+  expect(failure).toMatchObject({ name: 'AccountParked', delayMs: 8000 })
+  expect(failure.cause instanceof Unreachable).toBe(unknown)
+})
+
 test.each(['-1', 'garbage', undefined])(
   '429 with Retry-After %s pauses the account by our own measure',
   (value) => {

@@ -37,9 +37,12 @@ export const accountLogin = defineCommand({
   },
   run: async ({ args: [id = ''], flags }, { io, api }) => {
     const secrets = createSecrets(io)
-    if (flags.cookie || flags['cookie-stdin'])
-      await importCookie(id, { api, secrets, fromStdin: flags['cookie-stdin'] })
-    const asked = await api.ask({ method: 'POST', path: at`/v1/accounts/${id}/login` }, account)
+    const byCookie = flags.cookie || flags['cookie-stdin']
+    if (byCookie) await importCookie(id, { api, secrets, fromStdin: flags['cookie-stdin'] })
+    const waiting = byCookie
+      ? undefined
+      : await waitingForCode(id, { api, io, fromStdin: flags['code-stdin'] })
+    const asked = waiting ?? (await api.ask({ method: 'POST', path: at`/v1/accounts/${id}/login` }, account))
     const found =
       asked.state === 'needs-2fa'
         ? await answer(asked, { api, io, secrets, method: flags.method, fromStdin: flags['code-stdin'] })
@@ -51,6 +54,18 @@ export const accountLogin = defineCommand({
     return exitCodes.done
   },
 })
+
+/** The account, where a code that was sent to somebody is at hand: another login would send another one. */
+const waitingForCode = async (
+  id: string,
+  { api, io, fromStdin }: { readonly api: Api; readonly io: Io; readonly fromStdin: boolean },
+): Promise<Account | undefined> => {
+  const found = await api.ask({ path: at`/v1/accounts/${id}` }, account)
+  const { code, sentCode } = formOf(found.provider)
+  const isGiven = fromStdin || (io.env[code.env] ?? '') !== ''
+  const isWanted = found.state === 'needs-2fa' && found.challengeMethods.includes(sentCode)
+  return isGiven && isWanted ? found : undefined
+}
 
 interface Importing {
   readonly api: Api

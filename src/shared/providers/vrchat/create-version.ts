@@ -1,4 +1,5 @@
 import { FatalError, Unreachable } from '#shared/errors.ts'
+import { originOf } from '#shared/http/failure.ts'
 import { Refusal } from './answers.ts'
 import { createFileVersion } from './api.ts'
 import { clearTheWay } from './foreign.ts'
@@ -65,7 +66,7 @@ const tryCreate = async (
     const version = oursIn(await createFileVersion(opening.api, file.id, values), creating)
     if (version !== undefined) return { kind: 'made', version }
     // A success that does not show the version yet is as good as a lost one.
-    throw new Unreachable(opening.api.baseUrl, 'POST /file → an answer without the new version')
+    throw new Unreachable(originOf(opening.api.baseUrl), 'POST /file → an answer without the new version')
   } catch (error) {
     opening.signal.throwIfAborted()
     if (certainlyNotMade(error) && !(error instanceof Refusal)) {

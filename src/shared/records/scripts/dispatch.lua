@@ -8,7 +8,7 @@ local function may_serve(account)
   local record = redis.call('HMGET', P .. ':account:' .. account, 'state', 'maxActiveUploads')
   if record[1] ~= 'ready' then return false end
   if redis.call('EXISTS', P .. ':account:' .. account .. ':parked') == 1 then return false end
-  return redis.call('SCARD', P .. ':active:' .. account) < tonumber(record[2])
+  return redis.call('SCARD', P .. ':active:' .. account) < tonumber(record[2] or 0)
 end
 
 local function start(account, id)

@@ -41,6 +41,14 @@ test('cookies, tokens and signed queries that an answer echoes are left out', ()
   expect(messageOf(message)).toBe('authcookie_… eyJ… at https://s3.amazonaws.com/a/b?… .')
 })
 
+test('a long message is cut between characters, never within one', () => {
+  expect(messageOf(`x${'😀'.repeat(400)}`)).toBe(`x${'😀'.repeat(299)}`)
+})
+
+test('half a surrogate pair in a message is replaced', () => {
+  expect(messageOf('a \ud83d b')).toBe('a \ufffd b')
+})
+
 test('a 500 that starts with 409 is a refusal', () => {
   const body = { error: { message: '"409․ Only the latest version can be deleted 1 2"', status_code: 500 } }
   expect(refusalOf(answer(500, body), asked)).toMatchObject({ name: 'Refusal', status: 409 })
@@ -62,6 +70,7 @@ test.each([
   [new TryLater('a turn', 1), true],
   [new TryLater('circuit', 1, { cause: new Unreachable('h', 'lost') }), false],
   [new AccountParked('429', 1), true],
+  [new AccountParked('504', 1, { cause: new Unreachable('h', '504') }), false],
   [new NeedsPerson('needs-2fa', 'code'), true],
   [new FatalError('refused', 'no'), true],
   [new Unreachable('h', 'reset', { cause: Object.assign(new Error('x'), { code: 'ECONNRESET' }) }), false],

@@ -21,6 +21,14 @@ test.each([
     ],
   ],
   [request({ name: 'a\r\nb' }), ['destination.name: has control characters in it']],
+  [
+    request({ name: 'a\ud800b' }),
+    ['destination.name: has half a surrogate pair in it, which is no Unicode text'],
+  ],
+  [
+    request({ name: 'x', tags: ['😀', '\udc00'] }),
+    ['destination.tags.1: has half a surrogate pair in it, which is no Unicode text'],
+  ],
   [request({ name: 'x', extension: '../x' }), ['destination.extension: must be an extension such as .vrca']],
   [request({ name: 'x', colour: 'red' }), ['destination: Unrecognized key: "colour"']],
   [request({ name: 'x' }, { partSize: 0 }), ['partSize: Too small: expected number to be >=1']],
@@ -71,6 +79,8 @@ test.each([
   ['acknowledged', { acknowledged: false }],
   ['totpSecret', { totpSecret: 'not base 32!' }],
   ['baseUrl', { baseUrl: 'ftp://x' }],
+  ['username', { username: 'a\ud800' }],
+  ['password', { password: 'a\ud800' }],
   ['authCookie', { authCookie: 'a\r\nb' }],
 ])('an account with a bad %s is refused, without its value in the reason', (path, change) => {
   const { error } = accountRequest.safeParse({ ...account, ...change })
