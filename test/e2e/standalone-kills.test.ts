@@ -137,7 +137,7 @@ test('signals within milliseconds are one; one that comes later ends at once, an
     await passed
   }
   const bytes = await site.source('world.vrcw', 4 * PART_SIZE)
-  const first = await site.start()
+  const first = await site.start('standalone', {}, 'apart')
   const redis = await site.redisPids()
   await site.addAccount({ partsAtOnce })
   const id = await site.upload('world.vrcw')
@@ -168,7 +168,7 @@ test('signals within milliseconds are one; one that comes later ends at once, an
 
 test('Ctrl-C while the service starts leaves nothing behind', async () => {
   await using site = await openSite()
-  const starting = site.launch('standalone')
+  const starting = site.launch('standalone', {}, 'apart')
   // Its Redis runs, and the API not yet.
   await eventually(async () => (await site.redisPids()).length > 0)
 

@@ -160,7 +160,6 @@ describe('a start that can not be', () => {
       expect.stringMatching(/^ {2}- STEVEDORE_SOURCE_ROOTS: must be absolute paths/),
       expect.stringMatching(/^ {2}- STEVEDORE_TOKEN: must be 16 or more/),
     ])
-    expect(err).not.toContain('secret"')
     expect(err).not.toMatch(/not-a-key|short-secret/)
     expect(await site.redisPids()).toEqual([])
   })

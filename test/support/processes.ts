@@ -23,7 +23,7 @@ export interface Started {
   /** Resolves once it wrote this; throws when it ended without. */
   readonly untilSaid: (text: string) => Promise<void>
   readonly signal: (signal: NodeJS.Signals) => void
-  /** To all that it started and that did not leave its process group, as a terminal does. */
+  /** To all of its process group, as a terminal does; only to itself unless it was started apart. */
   readonly signalGroup: (signal: NodeJS.Signals) => void
   /** It is gone, and all it wrote has arrived. */
   readonly ended: Promise<Ended>
@@ -34,18 +34,23 @@ export interface Start {
   readonly input?: string
   /** Working directory; the checkout unless given. */
   readonly cwd?: string
+  /** In a process group of its own; else Ctrl-C on the test run ends it too. */
+  readonly apart?: boolean
 }
 
-/** Starts a program of the checkout, in a process group of its own. */
+/** Starts a program of the checkout. */
 export function startProgram(argv: readonly string[], given: Start = {}): Started {
   const [program = '', ...args] = argv
   return startCommand([process.execPath, inCheckout(program), ...args], given)
 }
 
-/** Starts any command, with nothing of our own settings, in a process group of its own. */
-export function startCommand(argv: readonly string[], { env, input, cwd = root }: Start = {}): Started {
+/** Starts any command, with nothing of our own settings. */
+export function startCommand(
+  argv: readonly string[],
+  { env, input, cwd = root, apart = false }: Start = {},
+): Started {
   const [command = '', ...args] = argv
-  const child = spawn(command, args, { cwd, env: { ...systemEnv(), ...env }, detached: true })
+  const child = spawn(command, args, { cwd, env: { ...systemEnv(), ...env }, detached: apart })
   const [out, err, all]: [string[], string[], string[]] = [[], [], []]
   for (const [stream, kept] of [[child.stdout, out] as const, [child.stderr, err] as const]) {
     stream.setEncoding('utf8').on('data', (text: string) => {
@@ -83,7 +88,7 @@ export function startCommand(argv: readonly string[], { env, input, cwd = root }
     },
     signal: (signal) => void child.kill(signal),
     signalGroup: (signal) => {
-      if (child.exitCode === null && child.signalCode === null) process.kill(-pid, signal)
+      if (child.exitCode === null && child.signalCode === null) process.kill(apart ? -pid : pid, signal)
     },
   }
 }

@@ -36,10 +36,10 @@ export interface Site extends AsyncDisposable {
   /** What every process here is started with. */
   readonly env: Env
   /** Starts a role as its npm script does; it may not have got anywhere yet. */
-  readonly launch: (role: Role, env?: Env) => Started
+  readonly launch: (role: Role, env?: Env, apart?: 'apart') => Started
   /** Resolves once it says that it runs. */
-  readonly start: (role?: Role, env?: Env) => Promise<Started>
-  /** By npm itself. */
+  readonly start: (role?: Role, env?: Env, apart?: 'apart') => Promise<Started>
+  /** By npm itself, apart. */
   readonly npmStart: () => Promise<Started>
   /** The CLI, in the folder of sources, with nobody to ask. */
   readonly cli: (argv: readonly string[], given?: Start) => Promise<Ended>
@@ -121,8 +121,8 @@ export async function openSite(options: SiteOptions = {}): Promise<Site> {
     started.push(process)
     return process
   }
-  const launch: Site['launch'] = (role, more) =>
-    keep(startProgram([roles[role].program], { env: { ...env, ...more } }))
+  const launch: Site['launch'] = (role, more, apart) =>
+    keep(startProgram([roles[role].program], { env: { ...env, ...more }, apart: apart !== undefined }))
   const cliEnv = { STEVEDORE_DATA_DIR: dataDir, STEVEDORE_PORT: String(port) }
   const owned = resources.move()
 
@@ -134,13 +134,13 @@ export async function openSite(options: SiteOptions = {}): Promise<Site> {
     url,
     env,
     launch,
-    start: async (role = 'standalone', more = {}) => {
-      const process = launch(role, more)
+    start: async (role = 'standalone', more = {}, apart) => {
+      const process = launch(role, more, apart)
       await process.untilSaid(roles[role].says)
       return process
     },
     npmStart: async () => {
-      const process = keep(startCommand(['npm', 'start'], { env }))
+      const process = keep(startCommand(['npm', 'start'], { env, apart: true }))
       await process.untilSaid(roles.standalone.says)
       return process
     },

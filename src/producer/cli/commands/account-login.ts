@@ -37,12 +37,8 @@ export const accountLogin = defineCommand({
   },
   run: async ({ args: [id = ''], flags }, { io, api }) => {
     const secrets = createSecrets(io)
-    const byCookie = flags.cookie || flags['cookie-stdin']
-    if (byCookie) await importCookie(id, { api, secrets, fromStdin: flags['cookie-stdin'] })
-    const waiting = byCookie
-      ? undefined
-      : await waitingForCode(id, { api, io, fromStdin: flags['code-stdin'] })
-    const asked = waiting ?? (await api.ask({ method: 'POST', path: at`/v1/accounts/${id}/login` }, account))
+    const cookie = { wanted: flags.cookie || flags['cookie-stdin'], fromStdin: flags['cookie-stdin'] }
+    const asked = await begin(id, { api, io, secrets, cookie, codeFromStdin: flags['code-stdin'] })
     const found =
       asked.state === 'needs-2fa'
         ? await answer(asked, { api, io, secrets, method: flags.method, fromStdin: flags['code-stdin'] })
@@ -55,16 +51,33 @@ export const accountLogin = defineCommand({
   },
 })
 
-/** The account, where a code that was sent to somebody is at hand: another login would send another one. */
-const waitingForCode = async (
-  id: string,
-  { api, io, fromStdin }: { readonly api: Api; readonly io: Io; readonly fromStdin: boolean },
-): Promise<Account | undefined> => {
-  const found = await api.ask({ path: at`/v1/accounts/${id}` }, account)
-  const { code, sentCode } = formOf(found.provider)
-  const isGiven = fromStdin || (io.env[code.env] ?? '') !== ''
-  const isWanted = found.state === 'needs-2fa' && found.challengeMethods.includes(sentCode)
-  return isGiven && isWanted ? found : undefined
+interface Beginning {
+  readonly api: Api
+  readonly io: Io
+  readonly secrets: Secrets
+  readonly cookie: { readonly wanted: boolean; readonly fromStdin: boolean }
+  readonly codeFromStdin: boolean
+}
+
+/** Logs in, unless the login that a code at hand was sent for still waits: another would send another code. */
+const begin = async (id: string, beginning: Beginning): Promise<Account> => {
+  const { api, secrets, cookie } = beginning
+  if (cookie.wanted) {
+    await importCookie(id, { api, secrets, fromStdin: cookie.fromStdin })
+  } else {
+    const found = await api.ask({ path: at`/v1/accounts/${id}` }, account)
+    if (hasSentCode(found, beginning)) return found
+  }
+  return api.ask({ method: 'POST', path: at`/v1/accounts/${id}/login` }, account)
+}
+
+const hasSentCode = (
+  { provider, state, challengeMethods }: Account,
+  { io, codeFromStdin }: Beginning,
+): boolean => {
+  const { code, sentCode } = formOf(provider)
+  const isGiven = codeFromStdin || (io.env[code.env] ?? '') !== ''
+  return isGiven && state === 'needs-2fa' && challengeMethods.includes(sentCode)
 }
 
 interface Importing {
