@@ -6,6 +6,8 @@ const withRedis = { globalSetup: 'test/support/redis.ts', testTimeout: 60_000, h
 export default defineConfig({
   test: {
     allowOnly: false,
+    // Most of the time of most tests is waiting: for a lock to end, a pause, a process to start.
+    maxWorkers: 4,
     projects: [
       { test: { name: 'unit', include: ['test/unit/**/*.test.ts'] } },
       { test: { name: 'contract', include: ['test/contract/**/*.test.ts'], testTimeout: 60_000 } },

@@ -64,22 +64,39 @@ const composeFile = z.object({
 
 const compose = composeFile.parse(parse(read('docker-compose.yml'), { merge: true }))
 
-test('docker-compose.yml starts files that exist, with variables that exist', () => {
-  const { serve, worker, redis } = compose.services
-  expect([serve?.command, worker?.command]).toEqual([
-    ['node', 'src/producer/main.ts'],
-    ['node', 'src/worker/main.ts'],
-  ])
-  for (const service of [serve, worker]) {
-    const file = service?.command?.[1] ?? ''
-    expect(existsSync(join(root, file)), file).toBe(true)
-    const known = new Set(variableNames)
-    expect(Object.keys(service?.environment ?? {}).filter((name) => !known.has(name))).toEqual([])
-    expect(service?.depends_on?.['redis']?.condition).toBe('service_healthy')
-  }
-  expect(existsSync(join(root, worker?.healthcheck.test[2] ?? ''))).toBe(true)
-  expect(redis?.command?.join(' ')).toContain('--appendonly yes')
-  expect(redis?.command?.join(' ')).toContain('--maxmemory-policy noeviction')
+const service = (name: string) => {
+  const found = compose.services[name]
+  if (found === undefined) throw new Error(`docker-compose.yml has no ${name}`)
+  return found
+}
+
+test.each([
+  ['serve', 'src/producer/main.ts'],
+  ['worker', 'src/worker/main.ts'],
+])(
+  'docker-compose.yml starts %s with a file and variables that exist, once Redis is healthy',
+  (name, file) => {
+    const { command, environment = {}, depends_on } = service(name)
+
+    expect(command).toEqual(['node', file])
+    expect(existsSync(join(root, file))).toBe(true)
+    expect(Object.keys(environment).filter((variable) => !variableNames.includes(variable))).toEqual([])
+    expect(depends_on).toEqual({ redis: { condition: 'service_healthy' } })
+  },
+)
+
+test('docker-compose.yml asks a worker for its health with a file that exists', () => {
+  const [, program, file = ''] = service('worker').healthcheck.test
+
+  expect(program).toBe('node')
+  expect(existsSync(join(root, file)), file).toBe(true)
+})
+
+test('docker-compose.yml keeps everything that Redis holds', () => {
+  const command = service('redis').command?.join(' ')
+
+  expect(command).toContain('--appendonly yes')
+  expect(command).toContain('--maxmemory-policy noeviction')
 })
 
 test('docker-compose.yml asks for nothing that .env.example does not explain', () => {

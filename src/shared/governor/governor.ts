@@ -99,11 +99,13 @@ async function takeTurn({ turns }: Deps, wanted: Wanted, signal: AbortSignal): P
 }
 
 async function settle(run: RunScript, { account, kind, member }: Wanted, error?: unknown): Promise<void> {
+  // Parked first: whoever waits for this lease must not get it for one more call. Whoever was only told of the
+  // pause must not order it again, or it would never end.
+  if (error instanceof AccountParked && !(error instanceof StillParked)) {
+    await run('park', account, parkMs(error.delayMs), error.message)
+  }
   const jitter = Math.floor(Math.random() * 1000)
   await run('settle', account, kind, member, outcomeOf(error), jitter)
-  // Whoever was only told so must not say it again: the pause would never end.
-  if (!(error instanceof AccountParked) || error instanceof StillParked) return
-  await run('park', account, parkMs(error.delayMs), error.message)
 }
 
 /** What Redis takes for a time, whatever was read from an answer. */

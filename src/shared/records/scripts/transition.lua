@@ -71,8 +71,9 @@ end
 if patch.state then change_state(id, record[4], record[5], record[3], patch.state, now) end
 if patch.state and ENDED[patch.state] then
   local bad = patch.state == 'failed' or patch.state == 'cancelled'
-  -- One that keeps its session may still turn out to be complete.
-  if bad and redis.call('HEXISTS', key, 'session') == 0 then unbind() end
+  -- One that keeps its session may still turn out to be complete; one whose bytes were read back wrong is.
+  local wrong = patch.error and cjson.decode(patch.error).class == 'verify-failed'
+  if bad and not wrong and redis.call('HEXISTS', key, 'session') == 0 then unbind() end
   if not bad then redis.call('HDEL', key, 'bindingBefore', 'destinationBefore') end
 end
 return { 'ok', redis.call('HINCRBY', key, 'rev', 1) }
