@@ -1,4 +1,5 @@
 import { defineConfig } from 'vitest/config'
+import { createCounts } from './test/support/counts.ts'
 
 // Every suite but `unit` talks to a real Redis, obtained the way the service itself obtains one.
 const withRedis = { globalSetup: 'test/support/redis.ts', testTimeout: 60_000, hookTimeout: 60_000 }
@@ -6,6 +7,7 @@ const withRedis = { globalSetup: 'test/support/redis.ts', testTimeout: 60_000, h
 export default defineConfig({
   test: {
     allowOnly: false,
+    reporters: ['default', createCounts()],
     // Most of the time of most tests is waiting: for a lock to end, a pause, a process to start.
     maxWorkers: 4,
     projects: [

@@ -33,8 +33,6 @@ export async function startProducer({ config, boot, log }: ProducerOptions): Pro
   resources.defer(() => redis.disconnect())
   await waitForRedis(redis, REDIS_WITHIN_MS)
 
-  const { prefix, dataDir } = config
-  await registerToken(redis, { prefix, dataDir, token: config.token ?? (await openToken(dataDir)) })
   const stores = openStores({ redis, config, secrets: boot.secrets })
   resources.defer(async () => Promise.race([stores[Symbol.asyncDispose](), soon(CLOSE_WITHIN_MS)]))
   reportErrors(stores, log)
@@ -42,6 +40,9 @@ export async function startProducer({ config, boot, log }: ProducerOptions): Pro
   const app = await createApp({ stores, config, secrets: boot.secrets, log })
   resources.defer(async () => close(app, config.graceMs))
   const url = await listen(app, config)
+  // Only now: a start that fails must not take the token away from who runs already.
+  const { prefix, dataDir } = config
+  await registerToken(redis, { prefix, dataDir, token: config.token ?? (await openToken(dataDir)) })
   const owned = resources.move()
   return { url, [Symbol.asyncDispose]: async () => owned.disposeAsync() }
 }

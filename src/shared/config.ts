@@ -39,7 +39,6 @@ const settings = {
   retainVersions: setting('STEVEDORE_RETAIN_VERSIONS', whole(1, 100_000).default(100)),
   loginBudgetMs: setting('STEVEDORE_LOGIN_BUDGET_MS', whole(0, longestTimer).default(30 * minute)),
   reconcileMs: setting('STEVEDORE_RECONCILE_MS', whole(100, longestTimer).default(15 * second)),
-  foreignWaitMs: setting('STEVEDORE_FOREIGN_WAIT_MS', whole(0, longestTimer).default(hour)),
   prefix: setting('STEVEDORE_PREFIX', hashTag().default('{stevedore}')),
   cacheDir: setting('STEVEDORE_CACHE_DIR', folder().optional()),
 }

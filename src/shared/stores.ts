@@ -19,7 +19,7 @@ import type { Secrets } from './secrets.ts'
 interface Deps {
   /** Shared by everything here. The caller closes it, last of all. */
   readonly redis: Redis
-  readonly config: Pick<Config, 'foreignWaitMs' | 'lockMs' | 'loginBudgetMs' | 'prefix' | 'retainVersions'>
+  readonly config: Pick<Config, 'lockMs' | 'loginBudgetMs' | 'prefix' | 'retainVersions'>
   readonly secrets: Secrets
 }
 

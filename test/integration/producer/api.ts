@@ -123,7 +123,6 @@ const configOf = (folder: string, prefix: string, { host, allowUnsafeRedis }: Op
   sourceRoots: [folder],
   allowUnsafeRedis: allowUnsafeRedis ?? true,
   deadlineMs: 60_000,
-  foreignWaitMs: 1000,
   lockMs: 2000,
   loginBudgetMs: 60_000,
   retainVersions: 10,
