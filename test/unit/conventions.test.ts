@@ -20,7 +20,7 @@ test('every provider passes the contract suite', () => {
   for (const name of providers) expect(read(`test/contract/${name}.test.ts`)).toContain('testProvider(')
 })
 
-test.each(['README.md', 'docs/architecture.md', 'docs/adding-a-provider.md'])(
+test.each(['README.md', 'docs/architecture.md', 'docs/adding-a-provider.md', 'docs/vrchat.md'])(
   'every path in %s exists',
   (page) => {
     const text = read(page)

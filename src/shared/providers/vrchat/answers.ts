@@ -40,7 +40,7 @@ const inner = z.object({
 })
 const errorBody = z.object({ error: z.union([inner, z.string()]) })
 
-/** Reads shapes A, A', B, C and D of the protocol page, section 2.4. */
+/** Reads shapes A, A', B, C and D of docs/vrchat.md, Errors. */
 export const readError = (answer: Pick<HttpAnswer, 'status' | 'text'>): ApiError => {
   const body = parseJson(answer.text)
   const error = errorBody.safeParse(body).data?.error ?? ''

@@ -27,7 +27,7 @@ const fileVersion = z.object({
   delta: fileData.optional(),
 })
 
-/** A File of today's answers and of the reference pages alike. */
+/** A File of today's answers and of the old form alike: docs/vrchat.md, Files and versions. */
 export const file = z.object({
   id: z.string(),
   name: z.string(),

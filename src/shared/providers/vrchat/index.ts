@@ -24,10 +24,10 @@ export interface VrchatOptions {
   readonly now?: () => number
 }
 
-// As gentle as the most careful of VRChat's other clients: protocol page 2.4.
+// As gentle as the most careful of VRChat's other clients: docs/vrchat.md, Limits.
 const limits: Limits = { maxActiveUploads: 8, partsAtOnce: 3, callsAtOnce: 1, callSpacingMs: 200 }
 
-/** The VRChat Files API; `protocol/vrchat.md` says what it was learnt from. */
+/** The VRChat Files API; docs/vrchat.md says what it was learnt from. */
 export const createVrchat = (options: VrchatOptions = {}): Provider & AsyncDisposable => {
   const { workOf, logins, dispose } = wiring(options)
   return {

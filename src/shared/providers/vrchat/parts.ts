@@ -71,7 +71,10 @@ const signedUrl = async (work: Work, state: SessionState, { blob, part }: Sendin
   }
 }
 
-/** Simple uploads must carry what was declared, parts of multipart ones must not: protocol page 4.5. */
+/**
+ * Simple uploads must carry what was declared, parts of multipart ones must not:
+ * docs/vrchat.md, Storage headers.
+ */
 const put = async (
   { storage, timing, signal }: Work,
   state: SessionState,

@@ -1,4 +1,5 @@
 import { FatalError } from '#shared/errors.ts'
+import { signatureSize } from '#shared/hashing/signature.ts'
 import type { Plan } from '../provider.ts'
 import type { UploadRequest } from './request.ts'
 
@@ -6,7 +7,7 @@ const MIB = 1024 * 1024
 const GIB = 1024 * MIB
 // Big enough that a call per part does not matter, small enough that a killed worker wastes little.
 const PART_SIZE = 16 * MIB
-// What `/status` shows as maxParts: protocol page 4.6.
+// What `/status` shows as maxParts: docs/vrchat.md, Part sizes.
 const MOST_PARTS = 1000
 // S3's own bounds, which a part size given by hand may reach.
 const LEAST_PART_SIZE = 5 * MIB
@@ -41,6 +42,3 @@ const planned = (size: number, partSize: number): Plan => ({
 
 const grown = (size: number): number =>
   size <= PART_SIZE * MOST_PARTS ? PART_SIZE : Math.ceil(size / MOST_PARTS / MIB) * MIB
-
-// Protocol page 4.7: a header, and 36 bytes for each block of 2048.
-const signatureSize = (size: number): number => 12 + 36 * Math.ceil(size / 2048)

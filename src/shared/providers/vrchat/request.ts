@@ -4,7 +4,7 @@ import { z } from 'zod'
 const MIB = 1024 * 1024
 const HOUR = 3_600_000
 
-/** What VRChat's own SDK sends per extension; protocol page 4.2, so JPEGs are `image/jpg`. */
+/** What VRChat's own SDK sends per extension; docs/vrchat.md, MIME types, so JPEGs are `image/jpg`. */
 const MIME_BY_EXTENSION: Readonly<Record<string, string>> = {
   '.vrcw': 'application/x-world',
   '.vrca': 'application/x-avatar',
@@ -34,7 +34,8 @@ const baseUrl = z
   .url({ protocol: /^https?$/, error: 'must be an http(s) URL' })
   .transform((url) => url.replace(/\/+$/, ''))
 
-// VRChat refuses software that does not say whom to ask, and this address in particular: protocol page 2.3.
+// VRChat refuses software that does not say whom to ask, and this address in particular:
+// docs/vrchat.md, User-Agent.
 const contact = text(200)
   .min(3)
   .regex(/^[\x20-\x7e]+$/, 'must be plain ASCII: it is sent in the User-Agent header')

@@ -47,7 +47,8 @@ export const createWire = ({ http, version, apiMs, now }: WireDeps): Wire => {
   return {
     send: async (account, request, signal) => {
       const { baseUrl, contact } = settings.parse(account.settings)
-      // The one thing VRChat asks of every client: vrchatapi/vrchatapi-javascript (protocol page 2.3).
+      // The one thing VRChat asks of every client: vrchatapi/vrchatapi-javascript;
+      // docs/vrchat.md, User-Agent.
       const agent = `stevedore/${version} ${contact}`
       const place = asked(baseUrl, request)
       // A download takes as long as it takes; the stall watchdog stays with it.

@@ -21,7 +21,7 @@ const data = (status: string, more: Record<string, unknown> = {}) => ({
   ...more,
 })
 
-/** As the reference pages show it, with a delta that never was. */
+/** The old form, with a delta that never was: docs/vrchat.md, Files and versions. */
 const older = {
   id: 'file_00000000-0000-0000-0000-000000000000',
   name: 'Avatar - Test Avatar - Unity package - 2017․4․28f1_3_standalonewindows_Release',
@@ -42,7 +42,7 @@ const older = {
   ],
 }
 
-test('the reference pages’ File is read', () => {
+test('the older form of a File is read', () => {
   const read = file.parse(older)
   expect(newestComplete(read)).toMatchObject({ version: 1, delta: { status: 'none', category: 'queued' } })
 })
