@@ -24,11 +24,25 @@ await runProcess('standalone', process.env, async (context) => {
     },
     `Stevedore listens at ${producer.url}; its token is ${tokenPlace(config)}`,
   )
+  if (process.stdout.isTTY) sayWhere(producer.url, config)
 })
 
 /** A file, if there is one all the same, holds a token that opens nothing. */
 function tokenPlace({ token, dataDir }: Config): string {
   return token === undefined ? `in ${dataDir}/token` : 'that of STEVEDORE_TOKEN'
+}
+
+/** The log is for machines; whoever starts this at a terminal wants to know where to look. */
+function sayWhere(url: string, config: Config): void {
+  const lines = [
+    '',
+    `  dashboard  ${url}/dashboard`,
+    `  API docs   ${url}/docs`,
+    `  its token  is ${tokenPlace(config)}`,
+    '  next       npx stevedore account add vrchat me',
+    '',
+  ]
+  process.stdout.write(`${lines.join('\n')}\n`)
 }
 
 /** The service's own Redis, unless it was given one. Put away last of all: the drain still needs it. */

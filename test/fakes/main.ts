@@ -1,4 +1,3 @@
-import { once } from 'node:events'
 import { parseArgs } from 'node:util'
 import { type FakeVrchatOptions, type UserSpec, startFakeVrchat } from './vrchat/server.ts'
 
@@ -30,7 +29,15 @@ const demoUser: UserSpec = {
 
 await using fake = await startFakeVrchat(options())
 announce()
-await Promise.race([once(process, 'SIGTERM'), once(process, 'SIGINT')])
+await stopped()
+
+/** Under npm one Ctrl-C arrives twice; the second must not end the clearing up. */
+async function stopped(): Promise<void> {
+  await new Promise<void>((resolve) => {
+    process.on('SIGTERM', () => resolve())
+    process.on('SIGINT', () => resolve())
+  })
+}
 
 function options(): FakeVrchatOptions {
   const numbers = {
@@ -84,4 +91,5 @@ function announce(): void {
   console.log(
     `user     ${demoUser.username} / ${demoUser.password}, ${JSON.stringify(demoUser.secondFactor)}`,
   )
+  console.log(`try      npx stevedore account add vrchat me --base-url ${baseUrl}`)
 }

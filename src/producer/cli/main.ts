@@ -1,4 +1,6 @@
+import { existsSync } from 'node:fs'
 import process from 'node:process'
+import { fileURLToPath } from 'node:url'
 import { ownVersion } from '#producer/version.ts'
 import { commands } from './commands.ts'
 import { Interrupted } from './errors.ts'
@@ -30,6 +32,10 @@ const onClosed = (error: Error): void => {
 }
 process.stdout.on('error', onClosed)
 process.stderr.on('error', onClosed)
+
+// The service's own settings, which say where it listens. What the environment says goes first.
+const settings = fileURLToPath(new URL('../../../.env', import.meta.url))
+if (existsSync(settings)) process.loadEnvFile(settings)
 
 process.exitCode = await run({ commands, version: ownVersion() }, process.argv.slice(2), {
   out: process.stdout,

@@ -139,7 +139,8 @@ function commandRoute(app: App, context: Context, command: 'cancel' | 'retry'): 
       if (kind === 'no-account') throw new Problem(409, `The account of ${id} was removed: add it first`)
       // Asked for again what is done already, perhaps because the first answer was lost.
       const isDone = kind === 'ok' || (command === 'cancel' && state === 'cancelled')
-      if (!isDone) throw new Problem(409, `${id} is ${state ?? 'in another state'}: it can not ${command}`)
+      if (!isDone)
+        throw new Problem(409, `${id} is ${state ?? 'in another state'}: there is nothing to ${command}`)
       return reply.code(202).send(await show(context, id))
     },
   )

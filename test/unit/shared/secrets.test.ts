@@ -152,5 +152,6 @@ test.for(
   const started = performance.now()
   redact(text)
 
-  expect(performance.now() - started).toBeLessThan(500)
+  // Quadratic, it takes a minute.
+  expect(performance.now() - started).toBeLessThan(10_000)
 })

@@ -70,7 +70,11 @@ export const accountAdd = defineCommand({
       account,
     )
     if (flags.json) showJson(io, added)
-    else line(io.out, `Account ${added.id} is added; log it in now with: stevedore account login ${added.id}`)
+    else
+      line(
+        io.out,
+        `Account ${added.id} is added; log it in now with: npx stevedore account login ${added.id}`,
+      )
     return exitCodes.done
   },
 })

@@ -11,14 +11,21 @@ interface Plain {
   readonly everyMs?: number
 }
 
-/** A line for every change of state, and every few seconds one for how far all are: for logs and pipes. */
+/** A line for every change of state; every few seconds how far all are, and what they wait for. For logs and pipes. */
 export const createPlain = ({ output, progress, everyMs = 5_000 }: Plain): Display => {
+  const reasons = new Map<string, string>()
   const timer = setInterval(() => {
     const total = progress.total()
-    if (total.ended < total.uploads) line(output, totalText(total))
+    if (total.ended === total.uploads) return
+    line(output, totalText(total))
+    for (const reason of new Set(reasons.values())) line(output, printable(`waits: ${reason}`))
   }, everyMs)
   return {
     see: (upload) => {
+      const { waitingFor } = upload
+      // Waiting for one's turn is what a queue is for.
+      if (ended(upload.state) || waitingFor === undefined || waitingFor === 'turn') reasons.delete(upload.id)
+      else reasons.set(upload.id, waitingFor)
       if (!progress.see(upload)) return
       const name = progress.one(upload.id)?.name ?? ''
       line(output, ended(upload.state) ? endLine(name, upload) : printable(`${name}  ${upload.state}`))

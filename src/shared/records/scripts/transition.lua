@@ -62,6 +62,7 @@ if ARGV[6] ~= '' then
     local known = cjson.decode(newest)
     if known.remoteId == entry.remoteId and known.number == entry.number then
       entry.completedAt = known.completedAt
+      entry.upload = known.upload
       redis.call('LPOP', versions)
     end
   end
