@@ -38,11 +38,14 @@ test('a job left over from an earlier run steps aside', async () => {
   const id = await service.upload({ name: 'a.vrca', content: 300 * KIB })
   await service.until(id, ({ state }) => state === 'failed')
   const { queues, uploads } = service.stores
+  const first = await eventually(async () => {
+    const job = await queues.uploads.getJob(uploadJobId(id, 1))
+    return (await job?.isFailed()) === true && job
+  })
   await uploads.want(id, 'retry')
   await service.until(id, ({ state }) => state === 'transferring')
 
-  const left = await queues.uploads.getJob(uploadJobId(id, 1))
-  await left?.retry('failed')
+  await first.retry('failed')
   const late = await eventually(async () => {
     const job = await queues.uploads.getJob(uploadJobId(id, 1))
     return (await job?.getState()) === 'completed' && job
