@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import type { Unreadable } from '#shared/records/overview.ts'
+import type { Unreadable } from '#shared/records/read-each.ts'
 import { uploadStates } from '#shared/records/upload.ts'
 import type { UploadRecord } from '#shared/records/upload.ts'
 import { redact } from '#shared/secrets.ts'

@@ -3,17 +3,11 @@ import { z } from 'zod'
 import type { Keys } from '../keys.ts'
 import type { Destination } from '../providers/provider.ts'
 import type { Idempotency } from './commands.ts'
-import { parseUpload, UnknownRecord } from './upload.ts'
+import { readEach } from './read-each.ts'
+import type { Unreadable } from './read-each.ts'
 import type { UploadRecord } from './upload.ts'
 
-const flatRecord = z.record(z.string(), z.string())
 const binding = z.object({ key: z.string() })
-
-/** An upload that only another version of Stevedore can read. */
-export interface Unreadable {
-  readonly id: string
-  readonly unreadable: string
-}
 
 interface Deps {
   readonly redis: Redis
@@ -29,16 +23,8 @@ export type Overview = ReturnType<typeof createOverview>
 function createLists({ redis, keys }: Deps) {
   return {
     /** In the order asked for; only those that do not exist are left out. */
-    readEach: async (ids: readonly string[]): Promise<(UploadRecord | Unreadable)[]> => {
-      const pipeline = redis.pipeline()
-      for (const id of ids) pipeline.hgetall(keys.upload(id))
-      const answers = (await pipeline.exec()) ?? []
-      return answers.flatMap(([error, answer], index) => {
-        if (error !== null) throw error
-        const fields = flatRecord.parse(answer)
-        return Object.keys(fields).length === 0 ? [] : [readableOr(ids[index] ?? '', fields)]
-      })
-    },
+    readEach: async (ids: readonly string[]): Promise<(UploadRecord | Unreadable)[]> =>
+      readEach({ redis, keys }, ids),
 
     /** What an earlier request with this key made, if it is still remembered. */
     acceptedBefore: async ({
@@ -99,14 +85,5 @@ function createPlaces({ redis, keys }: Deps) {
       // Nobody takes it from a holder, and its time is longer than the work it is held for.
       if ((await redis.get(key)) === holder) await redis.del(key)
     },
-  }
-}
-
-function readableOr(id: string, fields: Record<string, string>): UploadRecord | Unreadable {
-  try {
-    return parseUpload(fields)
-  } catch (error) {
-    if (error instanceof UnknownRecord) return { id, unreadable: error.message }
-    throw error
   }
 }

@@ -3,10 +3,10 @@ import { z } from 'zod'
 import type { Keys } from '../keys.ts'
 import { parseLedgerEntry } from './ledger.ts'
 import type { LedgerEntry } from './ledger.ts'
-import { parseUpload, UnknownRecord } from './upload.ts'
+import { readEach } from './read-each.ts'
+import { parseUpload } from './upload.ts'
 import type { UploadRecord, UploadState } from './upload.ts'
 
-const flatRecord = z.record(z.string(), z.string())
 const binding = z.object({ key: z.string(), remoteId: z.string() })
 
 /** Reading uploads: each list is one range of one index, nothing is ever scanned. */
@@ -18,15 +18,8 @@ export function createReads({ redis, keys }: { redis: Redis; keys: Keys }) {
     },
 
     /** In one round trip. Leaves out what does not exist and what only another version can read. */
-    readMany: async (ids: readonly string[]): Promise<UploadRecord[]> => {
-      const pipeline = redis.pipeline()
-      for (const id of ids) pipeline.hgetall(keys.upload(id))
-      const answers = (await pipeline.exec()) ?? []
-      return answers.flatMap(([error, fields]) => {
-        if (error !== null) throw error
-        return readable(flatRecord.parse(fields))
-      })
-    },
+    readMany: async (ids: readonly string[]): Promise<UploadRecord[]> =>
+      (await readEach({ redis, keys }, ids)).flatMap((upload) => ('unreadable' in upload ? [] : [upload])),
 
     /** Ids, newest first, that come after the cursor. */
     list: async (
@@ -62,15 +55,5 @@ export function createReads({ redis, keys }: { redis: Redis; keys: Keys }) {
     /** The ledger of one destination, newest first. */
     versions: async (account: string, destination: string, limit: number): Promise<LedgerEntry[]> =>
       (await redis.lrange(keys.versions(account, destination), 0, limit - 1)).map(parseLedgerEntry),
-  }
-}
-
-function readable(fields: Record<string, string>): UploadRecord[] {
-  if (Object.keys(fields).length === 0) return []
-  try {
-    return [parseUpload(fields)]
-  } catch (error) {
-    if (error instanceof UnknownRecord) return []
-    throw error
   }
 }

@@ -34,8 +34,10 @@ export type RunScript = (name: ScriptName, ...args: Argument[]) => Promise<unkno
 
 const read = (name: string): string => readFileSync(new URL(`./scripts/${name}.lua`, import.meta.url), 'utf8')
 
+const lib = read('lib')
+
 /** Loaded once per process; each Redis connection sends a script's text once and its digest from then on. */
-const sources = new Map(names.map((name) => [name, `${read('lib')}\n${read(name)}`]))
+const sources = new Map(names.map((name) => [name, `${lib}\n${read(name)}`]))
 
 const commandOf = (name: ScriptName): string => `stevedore_${name}`
 

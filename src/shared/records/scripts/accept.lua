@@ -25,10 +25,9 @@ for field, value in pairs(record) do
 end
 redis.call('HSET', upload_key(id), unpack(fields))
 redis.call('HSET', upload_key(id), 'state', 'queued', 'rev', 1, 'createdAt', now, 'updatedAt', now,
-  'seq', redis.call('INCR', P .. ':accepted'))
+  'seq', redis.call('INCR', P .. ':accepted'), 'allowedMs', math.max(tonumber(record.deadline) - now, 60000))
 redis.call('ZADD', P .. ':uploads', 0, id)
 redis.call('ZADD', P .. ':uploads:account:' .. record.account, 0, id)
-redis.call('HSET', upload_key(id), 'allowedMs', math.max(tonumber(record.deadline) - now, 60000))
 redis.call('ZADD', P .. ':deadlines', record.deadline, id)
 index_state(record.account, id, nil, 'queued')
 log_event(id, 'queued')
