@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { AccountParked, FatalError, Missing, NeedsPerson, TryLater, Unreachable } from '#shared/errors.ts'
+import { type Refusal, refusalOf } from '#shared/redis/refusal.ts'
 import { redact } from '#shared/secrets.ts'
 import { OutsideRoots } from '#shared/sources/refusal.ts'
 import { Problem, retryAfter } from './problem.ts'
@@ -14,11 +15,17 @@ export function problemOf(error: unknown): Problem {
   return ofProvider(error) ?? ofHttp(error) ?? redisAway(error) ?? internal(error)
 }
 
-export const redisIsAway = (cause?: unknown): Problem =>
-  new Problem(503, 'Redis is not reachable, or takes no writes: nothing was lost, try again', {
+/** A request that can not be served for now, with what Redis said about it. */
+export function redisIsAway(cause?: unknown): Problem {
+  const refusal = refusalOf(cause)
+  const why = refusal === undefined ? 'Redis is not reachable' : noWrites(refusal)
+  return new Problem(503, `${why}. Nothing was lost: try again`, {
     headers: retryAfter(REDIS_AGAIN_MS),
     cause,
   })
+}
+
+export const noWrites = ({ reason, code }: Refusal): string => `Redis takes no writes: ${reason} (${code})`
 
 function ofProvider(error: unknown): Problem | undefined {
   if (!(error instanceof Error)) return undefined

@@ -1,6 +1,7 @@
-/** What Redis answers when it can not serve for now, whatever was asked. */
-const REPLIES =
-  /\b(OOM|MISCONF|READONLY|LOADING|BUSY|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|NOREPLICAS|NOAUTH|WRONGPASS)\b/
+import { refusalOf } from '#shared/redis/refusal.ts'
+
+/** What Redis answers whoever may not talk to it. */
+const UNKNOWN_TO_IT = /^(NOAUTH|WRONGPASS)\b/
 
 /** What ioredis says when there is no connection, or no answer in time. */
 const CONNECTION =
@@ -24,5 +25,5 @@ export function isRedisTrouble(error: unknown): boolean {
   if (CONNECTION.test(error.message)) return true
   // Sources and providers wrap theirs, so a bare network error is Redis's.
   if ('code' in error && typeof error.code === 'string' && CODES.has(error.code)) return true
-  return error.name === 'ReplyError' && REPLIES.test(error.message)
+  return refusalOf(error) !== undefined || (error.name === 'ReplyError' && UNKNOWN_TO_IT.test(error.message))
 }

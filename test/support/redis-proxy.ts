@@ -23,6 +23,9 @@ export interface RedisProxy extends AsyncDisposable {
   /** Commands reach Redis, but no answer comes back any more, until `cut` or `answer`. Lost ones stay lost. */
   readonly loseReplies: () => void
   readonly answer: () => void
+  /** Nothing goes either way any more, and nobody is told, until `heal`: then all that was held goes on. */
+  readonly part: () => void
+  readonly heal: () => void
 }
 
 interface Behaviour {
@@ -31,11 +34,19 @@ interface Behaviour {
   delayMs: number
   refusing: boolean
   losingReplies: boolean
+  parted: PromiseWithResolvers<void> | undefined
 }
 
 /** A TCP proxy in front of the Redis at `target` that counts, delays, loses and cuts. */
 export async function startRedisProxy(target: string, onCommand: OnCommand = () => {}): Promise<RedisProxy> {
-  const behaviour: Behaviour = { onCommand, count: 0, delayMs: 0, refusing: false, losingReplies: false }
+  const behaviour: Behaviour = {
+    onCommand,
+    count: 0,
+    delayMs: 0,
+    refusing: false,
+    losingReplies: false,
+    parted: undefined,
+  }
   const sockets = new Set<Socket>()
   const cut = () => {
     behaviour.losingReplies = false
@@ -61,6 +72,11 @@ export async function startRedisProxy(target: string, onCommand: OnCommand = () 
     accept: () => void (behaviour.refusing = false),
     loseReplies: () => void (behaviour.losingReplies = true),
     answer: () => void (behaviour.losingReplies = false),
+    part: () => void (behaviour.parted ??= Promise.withResolvers<void>()),
+    heal: () => {
+      behaviour.parted?.resolve()
+      behaviour.parted = undefined
+    },
     [Symbol.asyncDispose]: async () => {
       cut()
       server.close()
@@ -94,8 +110,14 @@ function join(client: Socket, { target, behaviour, sockets }: Joint): void {
     upstream.end()
   })
   upstream.on('close', () => client.destroy())
-  upstream.on('data', (reply) => {
+  const answer = async (before: Promise<void>, reply: Buffer): Promise<void> => {
+    await before
+    await behaviour.parted?.promise
     if (!behaviour.losingReplies && !client.destroyed) client.write(reply)
+  }
+  let answered = Promise.resolve()
+  upstream.on('data', (reply) => {
+    answered = answer(answered, reply)
   })
   // Cut connections end the loop with an error, which is what was asked for.
   forward(client, upstream, behaviour).catch(() => client.destroy())
@@ -111,6 +133,7 @@ async function forward(client: Socket, upstream: Socket, behaviour: Behaviour): 
       const [name = '', ...args] = command.words
       await behaviour.onCommand(behaviour.count, name.toUpperCase(), args)
       if (behaviour.delayMs > 0) await sleep(behaviour.delayMs)
+      await behaviour.parted?.promise
       if (client.destroyed) return
       upstream.write(rest.subarray(0, command.length))
       rest = rest.subarray(command.length)

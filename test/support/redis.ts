@@ -62,6 +62,8 @@ async function startContainer(): Promise<RunRedis> {
 export interface TestRedisOptions {
   /** Keeps everything on disk, as the service asks for; off, a killed server forgets all. */
   readonly aof?: boolean
+  /** When what was written is on the disk: within a second, or before it is answered. */
+  readonly fsync?: 'everysec' | 'always'
   /** Where its files are; a folder of its own, removed at the end, unless given. */
   readonly dir?: string
 }
@@ -79,11 +81,15 @@ export interface TestRedis extends AsyncDisposable {
 }
 
 /** A Redis of the test's own, that may be killed, restarted and reconfigured. */
-export async function startTestRedis({ aof = false, dir }: TestRedisOptions = {}): Promise<TestRedis> {
+export async function startTestRedis({
+  aof = false,
+  fsync = 'everysec',
+  dir,
+}: TestRedisOptions = {}): Promise<TestRedis> {
   const folder = dir ?? (await mkdtemp(join(tmpdir(), 'stevedore-redis-')))
   const binary = await testServerBinary()
   const port = await freePort()
-  const start = () => startServer(binary, { port, dir: folder, aof })
+  const start = () => startServer(binary, { port, dir: folder, aof, fsync })
   let server = await start()
   const kill = async (signal: NodeJS.Signals = 'SIGKILL') => end(server, signal)
   return {
@@ -121,16 +127,20 @@ interface ServerOptions {
   readonly port: number
   readonly dir: string
   readonly aof: boolean
+  readonly fsync: string
 }
 
-async function startServer(binary: ServerBinary, { port, dir, aof }: ServerOptions): Promise<ChildProcess> {
+async function startServer(
+  binary: ServerBinary,
+  { port, dir, aof, fsync }: ServerOptions,
+): Promise<ChildProcess> {
   const settings = {
     port: String(port),
     bind: '127.0.0.1',
     dir,
     save: '',
     appendonly: aof ? 'yes' : 'no',
-    appendfsync: 'everysec',
+    appendfsync: fsync,
     'maxmemory-policy': 'noeviction',
     'enable-debug-command': 'local',
   }

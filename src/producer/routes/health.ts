@@ -1,16 +1,16 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { z } from 'zod'
-import { clockSkewMs, findProblems } from '#shared/redis/requirements.ts'
+import { refusalOf } from '#shared/redis/refusal.ts'
+import { clockProblem, findProblems } from '#shared/redis/requirements.ts'
 import type { App, Context } from '../context.ts'
-import { redisIsAway } from '../failures.ts'
+import { noWrites, redisIsAway } from '../failures.ts'
 import { type FieldError, Problem, retryAfter } from '../problem.ts'
 import { refusals } from './answers.ts'
 
-/** Leases and delays of several hosts no longer agree beyond this. */
-const MOST_SKEW_MS = 5000
 const REDIS_WITHIN_MS = 3000
 /** Whoever asks more often gets the last answer: these routes are open to everybody. */
 const FRESH_MS = 500
+const PROBE_MS = 60_000
 
 const tags = ['health']
 const config = { access: 'open' } as const
@@ -53,20 +53,40 @@ export function healthRoutes(app: App, context: Context): void {
   )
 }
 
-async function findRed({ redis, config, log }: Context): Promise<FieldError[]> {
+async function findRed({ redis, keys, config, log }: Context): Promise<FieldError[]> {
   const look = async (): Promise<FieldError[]> => {
     if (redis.status !== 'ready') throw redisIsAway()
-    const [skew, unsafe] = await Promise.all([clockSkewMs(redis), findProblems(redis)])
+    const [clock, unsafe, refused] = await Promise.all([
+      clockProblem(redis),
+      findProblems(redis),
+      whyNoWrites(redis, keys.probe),
+    ])
     return [
-      ...(Math.abs(skew) > MOST_SKEW_MS ? [{ path: 'clock', message: skewed(skew) }] : []),
-      ...(config.allowUnsafeRedis ? [] : unsafe.map((message) => ({ path: 'redis', message }))),
+      ...(clock === undefined ? [] : [{ path: 'clock', message: clock }]),
+      ...[...refused, ...(config.allowUnsafeRedis ? [] : unsafe)].map((message) => ({
+        path: 'redis',
+        message,
+      })),
     ]
   }
   try {
     return await Promise.race([look(), tooLate()])
   } catch (error) {
     log.debug({ err: error }, 'not ready')
-    return [{ path: 'redis', message: 'Redis is not reachable' }]
+    const refusal = refusalOf(error)
+    return [{ path: 'redis', message: refusal === undefined ? 'Redis is not reachable' : noWrites(refusal) }]
+  }
+}
+
+/** Seen by writing: no field of INFO says whether a full disk, or full memory, stops writes by now. */
+async function whyNoWrites(redis: Context['redis'], key: string): Promise<string[]> {
+  try {
+    await redis.set(key, 1, 'PX', PROBE_MS)
+    return []
+  } catch (error) {
+    const refusal = refusalOf(error)
+    if (refusal === undefined) throw error
+    return [noWrites(refusal)]
   }
 }
 
@@ -74,9 +94,6 @@ async function tooLate(): Promise<never> {
   await sleep(REDIS_WITHIN_MS, undefined, { ref: false })
   throw redisIsAway()
 }
-
-const skewed = (ms: number): string =>
-  `the clocks of Redis and this host differ by ${Math.round(Math.abs(ms) / 1000)} s: synchronise them (NTP)`
 
 function remembered<T>(ask: () => Promise<T>): () => Promise<T> {
   let last: { readonly answer: Promise<T>; readonly at: number } | undefined

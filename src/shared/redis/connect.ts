@@ -2,25 +2,44 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { Redis, type RedisOptions } from 'ioredis'
 
 import { clientNamePrefix } from './presence.ts'
+import { type Refusal, refusalOf } from './refusal.ts'
+import { waitForWrites } from './wait-for-writes.ts'
 
 export interface ConnectOptions {
-  /** A worker waits for a Redis that is away; the API fails fast, so that it can answer 503. */
+  /** A worker waits for a Redis that is away, or full; the API fails fast, so that it can answer 503. */
   readonly role: 'worker' | 'api'
   readonly name: string
   readonly log?: (message: string) => void
 }
 
-/** Connects in the background, and again after each loss for as long as it takes, until closed. */
+/**
+ * Connects in the background, and again after each loss for as long as it takes, until closed. A command of a
+ * worker is kept until Redis takes it, whether it can not be reached or refuses writes for now.
+ */
 export function connectRedis(url: string, { role, name, log = () => {} }: ConnectOptions): Redis {
   const redis = new Redis(url, {
     ...roleOptions[role],
     connectionName: `${clientNamePrefix}${name}`,
     connectTimeout: 5_000,
-    // After a failover the old primary refuses writes: connecting again finds the new one.
-    reconnectOnError: (error) => (error.message.startsWith('READONLY') ? 2 : false),
+    reconnectOnError: reconnectFromReplica(),
   })
   reportErrors(redis, log)
+  if (role === 'worker') waitForWrites(redis, reportRefusals(redis, log))
   return redis
+}
+
+const reconnectEveryMs = 1_000
+
+/** After a failover the old primary refuses writes: connecting again finds the new one. */
+function reconnectFromReplica(): (error: Error) => boolean {
+  let reconnectedAt = Number.NEGATIVE_INFINITY
+  return (error) => {
+    if (refusalOf(error)?.code !== 'READONLY') return false
+    // Once for all the commands that are refused at the same time.
+    if (performance.now() - reconnectedAt < reconnectEveryMs) return false
+    reconnectedAt = performance.now()
+    return true
+  }
 }
 
 const roleOptions = {
@@ -57,6 +76,25 @@ function reportErrors(redis: Redis, log: (message: string) => void): void {
     lost = false
     reportedAt = Number.NEGATIVE_INFINITY
   })
+}
+
+/** One line when writes begin to be refused, or for another reason than before; one when they are taken. */
+function reportRefusals(redis: Redis, log: (message: string) => void): (refusal?: Refusal) => void {
+  let reportedAt = Number.NEGATIVE_INFINITY
+  let said: string | undefined
+  return (refusal) => {
+    if (refusal === undefined) {
+      if (said !== undefined) log(`Redis at ${addressOf(redis)} takes writes again`)
+      said = undefined
+      return
+    }
+    if (said === refusal.code || Date.now() - reportedAt < reportEveryMs) return
+    said = refusal.code
+    reportedAt = Date.now()
+    log(
+      `Redis at ${addressOf(redis)} takes no writes: ${refusal.reason} (${refusal.code}). Work waits for it`,
+    )
+  }
 }
 
 function addressOf(redis: Redis): string {

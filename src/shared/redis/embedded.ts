@@ -19,6 +19,7 @@ import {
   readSaved,
   serverFiles,
 } from './server-files.ts'
+import { whatWasCut } from './server-log.ts'
 import { ServerEnded, launchServer, untilServing } from './server-process.ts'
 
 export interface EmbeddedOptions {
@@ -70,7 +71,11 @@ export interface JoinedRedis {
   readonly close: () => void
 }
 
-/** Joins the server that a standalone runs on this data directory. Throws when there is none. */
+/**
+ * Joins the server that a standalone runs on this data directory. Throws when there is none. Whoever joins never ends
+ * it, not even as the last: a worker that is restarted while the standalone is away must find it again. The next
+ * standalone adopts it, and ends it with itself.
+ */
 export async function joinEmbedded({ dataDir }: Pick<EmbeddedOptions, 'dataDir'>): Promise<JoinedRedis> {
   const folder = await realpath(dataDir).catch(() => undefined)
   const files = folder === undefined ? undefined : serverFiles(folder)
@@ -126,6 +131,8 @@ async function start(
     const pid = await launchServer(files, binary, options)
     try {
       await untilServing(files, { ...options, pid, binary, log })
+      const cut = await whatWasCut(files)
+      if (cut !== undefined) log(cut)
       return { ...options, kind: 'started', binary: binary.path }
     } catch (error) {
       if (attempt === 5) throw error

@@ -61,3 +61,16 @@ export async function clockSkewMs(redis: Redis): Promise<number> {
   const middle = (before + Date.now()) / 2
   return Number(seconds) * 1_000 + Number(microseconds) / 1_000 - middle
 }
+
+/** Leases and delays of several hosts no longer agree beyond this. */
+const MOST_SKEW_MS = 5000
+
+/** What is wrong with this host's clock; `undefined` while it agrees with that of Redis, as far as one can tell. */
+export async function clockProblem(redis: Redis): Promise<string | undefined> {
+  const before = performance.now()
+  const skewMs = Math.abs(await clockSkewMs(redis))
+  // A Redis that was away meanwhile says nothing about the clock.
+  const unsureMs = (performance.now() - before) / 2
+  if (skewMs - unsureMs <= MOST_SKEW_MS) return undefined
+  return `the clocks of Redis and this host differ by ${Math.round(skewMs / 1000)} s: synchronise them (NTP)`
+}

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { type FileHandle, open, readFile, stat } from 'node:fs/promises'
+import type { FileHandle } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 
@@ -14,6 +14,7 @@ import {
   writeConfig,
   writeSaved,
 } from './server-files.ts'
+import { openLog, readLastRun } from './server-log.ts'
 
 /** The server ended instead of serving; `reason` says which other way may be tried. */
 export class ServerEnded extends Error {
@@ -47,17 +48,6 @@ export async function launchServer(
   } finally {
     await log.close()
   }
-}
-
-// The server says little: this is years. Beyond it the old lines go.
-const maxLogBytes = 5 * 1024 * 1024
-const startMarker = '--- Stevedore starts its server'
-
-async function openLog(files: ServerFiles): Promise<FileHandle> {
-  const { size } = await stat(files.log).catch(() => ({ size: 0 }))
-  const log = await open(files.log, size > maxLogBytes ? 'w' : 'a', 0o600)
-  await log.write(`${startMarker} ${new Date().toISOString()}\n`)
-  return log
 }
 
 interface Launch {
@@ -120,8 +110,7 @@ function atMostEvery(intervalMs: number, log: (message: string) => void): (messa
 
 /** Turns what the server said last into what a person, or the next try, can do about it. */
 async function explainEnd(files: ServerFiles, binary: Candidate): Promise<ServerEnded> {
-  const log = await readFile(files.log, 'utf8')
-  const last = log.slice(log.lastIndexOf(startMarker))
+  const last = await readLastRun(files)
   if (/Address already in use/i.test(last)) return new ServerEnded('Its port was taken', 'port-taken')
   if (/opening Unix socket/i.test(last)) return new ServerEnded('Its folder takes no sockets', 'no-sockets')
   if (/bad file format|unexpected end of file|Unrecoverable error reading/i.test(last)) {

@@ -126,6 +126,9 @@ const configOf = (folder: string, prefix: string, { host, allowUnsafeRedis }: Op
   lockMs: 2000,
   loginBudgetMs: 60_000,
   retainVersions: 10,
+  retainEvents: 100,
+  retainJobsMs: 60_000,
+  retainUploadsMs: 60_000,
 })
 
 type Fields = Readonly<Record<string, unknown>>

@@ -1,16 +1,14 @@
 import { expect, inject, test } from 'vitest'
 import { startRedisProxy } from '../../support/redis-proxy.ts'
+import { openAdmin, troubles } from '../../support/redis-trouble.ts'
 import { startTestRedis } from '../../support/redis.ts'
+import { eventually } from '../../support/service.ts'
 import { accountBody, type Ask, openApi, pathsOf, uploadBody } from './api.ts'
 
 async function timed(ask: Ask, ...request: Parameters<Ask>) {
   const begun = performance.now()
   const answer = await ask(...request)
   return { ...answer, ms: performance.now() - begun }
-}
-
-const eventually = async (check: () => Promise<boolean>): Promise<void> => {
-  while (!(await check())) await new Promise((resolve) => void setTimeout(resolve, 20))
 }
 
 test('while Redis is away everything is a 503 at once, and works again afterwards', async () => {
@@ -58,23 +56,42 @@ test('a connection that breaks in the middle of a request is a 503', async () =>
   expect(answer.status).toBe(503)
 })
 
-test('a Redis that takes no more writes is a 503, and nothing is half accepted', async () => {
-  await using redis = await startTestRedis()
-  await using api = await openApi(redis.url)
-  await api.ask('POST', '/v1/accounts', { body: accountBody() })
-  const body = uploadBody(await api.file('a.vrcw'))
-  await api.stores.redis.config('SET', 'maxmemory', '1')
+test.for(troubles)(
+  'row $row: a Redis that answers writes with $code is a 503 that says so, and nothing is half accepted',
+  async ({ code, begin, end }) => {
+    await using server = await startTestRedis({ aof: true })
+    using admin = openAdmin(server)
+    await using api = await openApi(server.url)
+    await api.ask('POST', '/v1/accounts', { body: accountBody() })
+    const body = uploadBody(await api.file('a.vrcw'))
+    const headers = { 'idempotency-key': 'a' }
+    const keys = (await admin.keys('*')).toSorted()
+    await begin(admin, server)
 
-  const answer = await api.ask('POST', '/v1/uploads', { body, headers: { 'idempotency-key': 'a' } })
+    const answer = await timed(api.ask, 'POST', '/v1/uploads', { body, headers })
+    const keysAfter = (await admin.keys('*')).toSorted()
+    const ready = await eventually(async () => {
+      const { status, json } = await api.askUnknown('GET', '/readyz')
+      expect(status).toBe(503)
+      return String(json['detail']).includes(code) && json
+    })
 
-  expect(answer).toMatchObject({ status: 503, headers: { 'retry-after': '2' } })
-  expect(await api.stores.uploads.list({}, { limit: 10 })).toEqual([])
-  await api.stores.redis.config('SET', 'maxmemory', '0')
-  const again = await api.ask('POST', '/v1/uploads', { body, headers: { 'idempotency-key': 'a' } })
-  expect(again.status).toBe(202)
-})
+    expect(answer).toMatchObject({ status: 503, headers: { 'retry-after': '2' } })
+    expect(answer.json['detail']).toMatch(
+      new RegExp(`^Redis takes no writes: .* \\(${code}\\)\\. Nothing was lost: try again$`),
+    )
+    expect(answer.ms).toBeLessThan(3000)
+    expect(keysAfter).toEqual(keys)
+    expect(ready['detail']).toMatch(/^Not ready: Redis takes no writes: /)
+    expect((await api.askUnknown('GET', '/healthz')).status).toBe(200)
 
-test('readiness is red, with the reasons, on a Redis that can lose uploads', async () => {
+    await end(admin, server)
+    await eventually(async () => (await api.askUnknown('GET', '/readyz')).status === 200)
+    expect((await api.ask('POST', '/v1/uploads', { body, headers })).status).toBe(202)
+  },
+)
+
+test('row 8: readiness is red, with the reasons, on a Redis that can lose uploads', async () => {
   await using redis = await startTestRedis()
   await using api = await openApi(redis.url, { allowUnsafeRedis: false })
 

@@ -8,6 +8,8 @@ import { expect, inject, test } from 'vitest'
 import { startProducer } from '#producer/start.ts'
 import { openToken } from '#shared/data-dir.ts'
 import { openMachine } from '../../support/machine.ts'
+import { startProgram } from '../../support/processes.ts'
+import { startTestRedis } from '../../support/redis.ts'
 
 const silent = pino({ level: 'silent' })
 
@@ -69,6 +71,22 @@ test('`serve` runs as a process of its own, and SIGTERM ends it well', async () 
   expect(status).toBe(200)
   expect(await ended).toEqual([0, null])
 })
+
+test.concurrent.for(['src/producer/main.ts', 'src/worker/main.ts'])(
+  'row 8: %s does not start on a Redis that can lose uploads, and says what to do',
+  async (program) => {
+    await using server = await startTestRedis()
+    await using machine = await openMachine({ redisUrl: server.url })
+    const env = { ...machine.env, STEVEDORE_PORT: '0', STEVEDORE_ALLOW_UNSAFE_REDIS: 'false' }
+
+    const { code, err } = await startProgram([program], { env }).ended
+
+    expect(code).toBe(1)
+    expect(err).toMatch(
+      /This Redis is not safe for uploads:\n {2}- AOF is off[^]*`appendonly yes`[^]*STEVEDORE_ALLOW_UNSAFE_REDIS=true/,
+    )
+  },
+)
 
 /** Where a process says that it listens. */
 async function saidUrl(lines: Readable): Promise<string> {

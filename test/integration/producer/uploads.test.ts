@@ -190,6 +190,19 @@ describe('an Idempotency-Key', () => {
     expect(answers.every(({ status }) => status === 202)).toBe(true)
   })
 
+  test('is forgotten with its upload: there is nothing left to answer with', async () => {
+    await using api = await open()
+    const body = uploadBody(await api.file('a.vrcw'))
+    const first = textOf((await api.ask('POST', '/v1/uploads', { body, headers })).json['id'])
+    await api.stores.uploads.want(first, 'cancel')
+    await api.stores.uploads.remove(first)
+
+    const second = await api.ask('POST', '/v1/uploads', { body, headers })
+
+    expect(second.status).toBe(202)
+    expect(second.json['id']).not.toBe(first)
+  })
+
   test.each(['', 'x'.repeat(256), 'ä'])('like %j is refused', async (key) => {
     await using api = await open()
     const body = uploadBody(await api.file('a.vrcw'))

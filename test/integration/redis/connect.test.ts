@@ -1,11 +1,13 @@
 import { once } from 'node:events'
 import { createServer } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Redis } from 'ioredis'
 import { expect, onTestFinished, test } from 'vitest'
 
 import { type ConnectOptions, connectRedis, waitForRedis } from '#shared/redis/connect.ts'
 
 import { startRedisProxy } from '../../support/redis-proxy.ts'
+import { openAdmin, outOfMemory, troubles } from '../../support/redis-trouble.ts'
 import { startTestRedis } from '../../support/redis.ts'
 
 function connect(url: string, options: Pick<ConnectOptions, 'role'> & Partial<ConnectOptions>): Redis {
@@ -94,6 +96,120 @@ test('trouble that goes on is logged once, and its end too', async () => {
   await waitForRedis(redis, 5_000)
 
   expect(lines).toEqual([expect.stringContaining('ECONNREFUSED'), expect.stringMatching(/is back$/)])
+})
+
+test.for(troubles)(
+  "row $row: a worker's commands wait while Redis answers writes with $code, on all its connections",
+  async ({ begin, end, code }) => {
+    await using server = await startTestRedis({ aof: true })
+    using admin = openAdmin(server)
+    const lines: string[] = []
+    const redis = connect(server.url, { role: 'worker', log: (line) => lines.push(line) })
+    await redis.set('there', 'since long')
+    const copy = redis.duplicate()
+    copy.on('error', () => {})
+    onTestFinished(() => copy.disconnect())
+    await begin(admin, server)
+
+    const single = redis.set('a', 1)
+    const script = redis.eval("return redis.call('SET', KEYS[1], 2)", 1, 'b')
+    const pipeline = redis.pipeline().set('c', 3).get('there').set('d', 4).exec()
+    const blocking = copy.set('e', 5)
+    const read = await redis.get('there')
+    await expect.poll(() => lines.length).toBe(1)
+    const before = await admin.exists('a', 'b', 'c', 'd', 'e')
+    await end(admin, server)
+
+    expect([read, before]).toEqual(['since long', 0])
+    expect(await Promise.all([single, script, blocking])).toEqual(['OK', 'OK', 'OK'])
+    expect((await pipeline)?.map(([error]) => error)).toEqual([null, null, null])
+    expect(await redis.mget('a', 'b', 'c', 'd', 'e')).toEqual(['1', '2', '3', '4', '5'])
+    expect(lines).toEqual([
+      expect.stringMatching(new RegExp(`takes no writes: .*\\(${code}\\)`)),
+      expect.stringMatching(/takes writes again$/),
+    ])
+  },
+)
+
+test('row 11: after a failover nobody waits for a blocking read, which was refused first and then blocks again', async () => {
+  await using server = await startTestRedis({ aof: true })
+  using admin = openAdmin(server)
+  const redis = connect(server.url, { role: 'worker' })
+  await redis.set('a', 1)
+  const copy = redis.duplicate()
+  copy.on('error', () => {})
+  onTestFinished(() => copy.disconnect())
+  const reading = copy.bzpopmin('nothing', 60)
+  reading.catch(() => {})
+  await expect.poll(async () => await admin.client('LIST')).toContain('cmd=bzpopmin')
+
+  await admin.replicaof('127.0.0.1', 1)
+  const written = redis.set('a', 2)
+  await expect.poll(async () => await admin.get('a')).toBe('1')
+  await admin.replicaof('NO', 'ONE')
+
+  expect(await Promise.race([written, sleep(20_000, 'still waits')])).toBe('OK')
+})
+
+test('a connection that was lost while a script kept Redis busy is there again afterwards', async () => {
+  await using server = await startTestRedis({ aof: true })
+  using admin = openAdmin(server)
+  const lines: string[] = []
+  const redis = connect(server.url, { role: 'worker', log: (line) => lines.push(line) })
+  await redis.set('a', 1)
+  await admin.config('SET', 'lua-time-limit', '100')
+  const other = admin.duplicate()
+  onTestFinished(() => other.disconnect())
+  const script = other.eval(
+    "local t = redis.call('TIME')[1]; while redis.call('TIME')[1] - t < 3 do end; return 1",
+    0,
+  )
+  await expect.poll(async () => admin.get('a').catch(String)).toContain('BUSY')
+  const written = redis.set('a', 2)
+  await expect.poll(() => lines.length).toBe(1)
+  redis.disconnect(true)
+  await script
+
+  expect(await Promise.race([written, sleep(20_000, 'still waits')])).toBe('OK')
+})
+
+test('a command that can never be done fails at once, also while others wait', async () => {
+  await using server = await startTestRedis()
+  using admin = openAdmin(server)
+  const redis = connect(server.url, { role: 'worker' })
+  await redis.lpush('list', 'x')
+  await outOfMemory.begin(admin, server)
+  const waiting = redis.set('a', 1)
+
+  await expect(redis.zcard('list')).rejects.toThrow('WRONGTYPE')
+
+  await outOfMemory.end(admin, server)
+  expect(await waiting).toBe('OK')
+})
+
+test('commands that wait fail when their connection is closed', async () => {
+  await using server = await startTestRedis()
+  using admin = openAdmin(server)
+  const lines: string[] = []
+  const redis = connect(server.url, { role: 'worker', log: (line) => lines.push(line) })
+  await waitForRedis(redis, 5_000)
+  await outOfMemory.begin(admin, server)
+  const waiting = [redis.set('a', 1), redis.set('b', 1)]
+  await expect.poll(() => lines.length).toBe(1)
+
+  redis.disconnect()
+
+  for (const command of waiting) await expect(command).rejects.toThrow('Connection is closed')
+})
+
+test("the API's command does not wait for a Redis that takes no writes", async () => {
+  await using server = await startTestRedis()
+  using admin = openAdmin(server)
+  const redis = connect(server.url, { role: 'api' })
+  await waitForRedis(redis, 5_000)
+  await outOfMemory.begin(admin, server)
+
+  await expect(redis.set('a', 1)).rejects.toThrow('OOM')
 })
 
 test('TLS is spoken where the address says so', async () => {

@@ -156,18 +156,21 @@ test('a server that is killed comes back at the same address, with all its data'
   expect(servers).not.toContain(killed)
 })
 
-test('an append-only file whose end is cut off is loaded without its last command', async () => {
+test('row 7: an append-only file whose end is cut off is loaded without its last command, and says so', async () => {
   const dataDir = await ownDataDir()
   await fill(dataDir.path)
   const aof = await newestAof(dataDir.path)
   await writeFile(aof, (await readFile(aof)).subarray(0, -5))
+  const lines: string[] = []
 
-  const embedded = await start(dataDir.path)
+  const embedded = await startEmbedded({ ...options(dataDir.path), log: (line) => lines.push(line) })
+  onTestFinished(async () => void (await embedded.stop()))
 
   expect(await client(embedded.url).dbsize()).toBe(99)
+  expect(lines).toEqual([expect.stringMatching(/append-only file was incomplete.*was cut off.*redis\.log/)])
 })
 
-test('an append-only file damaged in the middle is refused with the way to repair it, which works', async () => {
+test('row 7: an append-only file damaged in the middle is refused with the way to repair it, which works', async () => {
   const dataDir = await ownDataDir()
   await fill(dataDir.path)
   const aof = await newestAof(dataDir.path)

@@ -75,6 +75,24 @@ test('with replies lost, commands arrive and nobody hears of it', async () => {
   await expect.poll(() => redis.get('a').catch(() => undefined)).toBe('1')
 })
 
+test('parted, nothing goes either way and no connection ends, until it heals', async () => {
+  const { proxy, redis, direct } = await setup()
+  let isAnswered = false
+  proxy.part()
+
+  const answer = redis.set('a', 1).then((text) => {
+    isAnswered = true
+    return text
+  })
+  await direct.ping()
+  const seen = [await direct.get('a'), isAnswered, redis.status]
+  proxy.heal()
+
+  expect(seen).toEqual([null, false, 'ready'])
+  expect(await answer).toBe('OK')
+  expect(await direct.get('a')).toBe('1')
+})
+
 test('refuses, accepts again, and delays', async () => {
   const { proxy, redis } = await setup()
   proxy.refuse()

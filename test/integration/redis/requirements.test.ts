@@ -15,7 +15,7 @@ test('a Redis that keeps everything is accepted', async () => {
   await expect(requireSafeRedis(client(server.url), refuse)).resolves.toBeUndefined()
 })
 
-test('all that is wrong is said at once, each with what to do', async () => {
+test('row 8: all that is wrong is said at once, each with what to do', async () => {
   await using server = await startTestRedis()
   const redis = client(server.url)
   await redis.config('SET', 'maxmemory-policy', 'allkeys-lru')
@@ -31,7 +31,7 @@ test('all that is wrong is said at once, each with what to do', async () => {
   expect(refusal).toContain('STEVEDORE_ALLOW_UNSAFE_REDIS=true')
 })
 
-test('the override accepts it, and says loudly what can happen', async () => {
+test('row 8: the override accepts it, and says loudly what can happen', async () => {
   await using server = await startTestRedis()
   const lines: string[] = []
 
@@ -44,7 +44,7 @@ test.for([
   ['redis_version:6.0.16', 'it is version 6.0.16: use Redis 6.2 or later, or Valkey'],
   ['redis_version:5.0.7', 'it is version 5.0.7'],
   ['some_version:1', 'it is version unknown'],
-] as const)('%s is refused', async ([version, problem]) => {
+] as const)('row 8: %s is refused', async ([version, problem]) => {
   const redis = await reporting(version)
 
   await expect(requireSafeRedis(redis, refuse)).rejects.toThrow(problem)

@@ -18,6 +18,8 @@ test('a standalone needs no settings at all', () => {
     lockMs: 6_000,
     stalledMs: 3_000,
     retainUploadsMs: 30 * 24 * 3_600_000,
+    retainJobsMs: 7 * 24 * 3_600_000,
+    retainEvents: 10_000,
     prefix: '{stevedore}',
     cacheDir: '/home/me/.cache/stevedore',
   })
