@@ -45,7 +45,8 @@ export async function openRecords(): Promise<Records> {
   resources.defer(() => redis.disconnect())
   await waitForRedis(redis, 10_000)
   const prefix = `{records-${randomBytes(6).toString('hex')}}`
-  const config = { prefix, lockMs: 1500, loginBudgetMs: 60_000, retainVersions: 3 }
+  const retained = { retainVersions: 3, retainEvents: 100, retainJobsMs: 60_000, retainUploadsMs: 60_000 }
+  const config = { prefix, lockMs: 1500, loginBudgetMs: 60_000, ...retained }
   const stores = resources.use(openStores({ redis, config, secrets: createSecrets(randomBytes(32)) }))
   const { uploads } = stores
   const owned = resources.move()

@@ -1,4 +1,6 @@
 import { z } from 'zod'
+import { parseAccount } from '../accounts/records.ts'
+import type { AccountRecord } from '../accounts/records.ts'
 import type { Plan } from '../providers/provider.ts'
 import type { RunScript } from './scripts.ts'
 import { parseUpload, RECORD_VERSION } from './upload.ts'
@@ -34,7 +36,7 @@ const kindAndDetail = <const Kinds extends readonly [string, ...string[]]>(kinds
   z.tuple([z.enum(kinds)]).rest(z.string())
 const acceptAnswer = kindAndDetail(['accepted', 'repeated', 'conflict', 'no-account'])
 const wantAnswer = kindAndDetail(['ok', 'missing', 'no-account', 'ended', 'not-ended'])
-const beginAnswer = z.tuple([z.number(), z.array(z.string())])
+const beginAnswer = z.tuple([z.number(), z.array(z.string()), z.array(z.string()), z.number()])
 
 interface Deps {
   readonly run: RunScript
@@ -62,13 +64,12 @@ export function createCommands({ run, crashWindowMs }: Deps) {
       )
     },
 
-    /** Marks the job as in this process's hands, and answers how many processes died with it in theirs. */
-    begin: async (id: string, jobId: string, instance: string): Promise<Begun> => {
-      const [crashes, flat] = beginAnswer.parse(
-        await run('begin', id, jobId, instance, RECORD_VERSION, crashWindowMs),
-      )
-      return { crashes, record: flat.length === 0 ? undefined : parseUpload(unflatten(flat)) }
-    },
+    /**
+     * Marks the job as in this process's hands, and answers what it needs to know: the upload, its account, and how
+     * many processes died with the job in theirs.
+     */
+    begin: async (id: string, jobId: string, instance: string): Promise<Begun> =>
+      begunOf(await run('begin', id, jobId, instance, RECORD_VERSION, crashWindowMs)),
 
     /** The job is not in this process's hands any more; another's mark stays. */
     done: async (id: string, jobId: string, instance: string): Promise<void> => {
@@ -87,16 +88,29 @@ export function createCommands({ run, crashWindowMs }: Deps) {
       await run('expire', id, JSON.stringify({ class: 'deadline', message, at: Date.now() }))
     },
 
-    /** Forgets an ended upload. The ledger stays. */
-    remove: async (id: string): Promise<void> => {
-      await run('remove', id)
+    /** Forgets an ended upload, if it ended before that time (ms since 1970). The ledger stays. */
+    remove: async (id: string, before = Number.MAX_SAFE_INTEGER): Promise<void> => {
+      await run('remove', id, before)
     },
   }
 }
 
-interface Begun {
+export interface Begun {
   readonly crashes: number
+  /** By Redis's clock, in ms since 1970. */
+  readonly now: number
   readonly record: UploadRecord | undefined
+  readonly account: AccountRecord | undefined
+}
+
+function begunOf(answer: unknown): Begun {
+  const [crashes, upload, account, now] = beginAnswer.parse(answer)
+  return {
+    crashes,
+    now,
+    record: upload.length === 0 ? undefined : parseUpload(unflatten(upload)),
+    account: parseAccount(unflatten(account)),
+  }
 }
 
 function unflatten(flat: readonly string[]): Record<string, string> {

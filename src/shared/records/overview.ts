@@ -32,7 +32,8 @@ function createLists({ redis, keys }: Deps) {
       bodyHash,
     }: Idempotency): Promise<{ readonly kind: 'repeated' | 'conflict'; readonly id: string } | undefined> => {
       const [hash, id] = (await redis.get(keys.idempotency(key)))?.split(' ') ?? []
-      if (id === undefined) return undefined
+      // A key lives no longer than what it stands for.
+      if (id === undefined || (await redis.exists(keys.upload(id))) === 0) return undefined
       return { kind: hash === bodyHash ? 'repeated' : 'conflict', id }
     },
 

@@ -70,11 +70,19 @@ function createReceipts({ redis, keys, run }: Deps) {
   }
 }
 
-function createSendings({ run }: Deps) {
+function createSendings({ redis, keys, run }: Deps) {
   return {
+    /** Whether parts of the blob were given jobs in this epoch. */
+    hasChain: async ({ id, epoch }: UploadRecord, blob: string): Promise<boolean> =>
+      (await redis.hexists(keys.sending(id, epoch), `next/${blob}`)) === 1,
+
     /** Says where the chain of a blob goes on, once: at `next`. */
-    openChain: async (record: UploadRecord, blob: string, next: number): Promise<void> => {
-      await run('amend', record.id, record.epoch, 'HSETNX', `next/${blob}`, next)
+    openChain: async (
+      { id, epoch }: Pick<UploadRecord, 'id' | 'epoch'>,
+      blob: string,
+      next: number,
+    ): Promise<void> => {
+      await run('amend', id, epoch, 'HSETNX', `next/${blob}`, next)
     },
 
     /** Counts a sending that begins (1), or one that ended without receipt (-1); answers how many are open. */
@@ -88,7 +96,7 @@ function createSendings({ run }: Deps) {
   }
 }
 
-function createDigests({ redis, keys }: Deps) {
+function createDigests({ redis, keys, run }: Deps) {
   return {
     /** Keeps the MD5 of every part of a content, lower-case hex in part order, in place of older ones. */
     saveDigests: async (
@@ -98,11 +106,10 @@ function createDigests({ redis, keys }: Deps) {
       const fields = Object.entries(digests).flatMap(([content, md5s]) =>
         md5s.map((md5, index) => [`${content}/${index + 1}`, md5] as const),
       )
-      const transaction = redis.multi().del(keys.digests(upload))
-      for (let start = 0; start < fields.length; start += 1000) {
-        transaction.hset(keys.digests(upload), Object.fromEntries(fields.slice(start, start + 1000)))
+      for (let start = 0; start < fields.length || start === 0; start += 1000) {
+        const instead = start === 0 ? 'instead' : 'too'
+        await run('digests', upload, instead, ...fields.slice(start, start + 1000).flat())
       }
-      await transaction.exec()
     },
 
     digest: async (upload: string, content: Content, number: number): Promise<string | undefined> =>

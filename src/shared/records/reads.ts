@@ -17,6 +17,12 @@ export function createReads({ redis, keys }: { redis: Redis; keys: Keys }) {
       return Object.keys(fields).length === 0 ? undefined : parseUpload(fields)
     },
 
+    /** What time it is by Redis's clock, in ms since 1970: the only one that all processes share. */
+    now: async (): Promise<number> => {
+      const [seconds, microseconds] = await redis.time()
+      return Number(seconds) * 1000 + Math.floor(Number(microseconds) / 1000)
+    },
+
     /** In one round trip. Leaves out what does not exist and what only another version can read. */
     readMany: async (ids: readonly string[]): Promise<UploadRecord[]> =>
       (await readEach({ redis, keys }, ids)).flatMap((upload) => ('unreadable' in upload ? [] : [upload])),
@@ -40,6 +46,9 @@ export function createReads({ redis, keys }: { redis: Redis; keys: Keys }) {
     /** Up to `most` uploads that ended before that time (ms since 1970). */
     endedBefore: async (time: number, most: number): Promise<string[]> =>
       redis.zrangebyscore(keys.ended, '-inf', time, 'LIMIT', 0, most),
+
+    /** How often the upload was dispatched. */
+    runs: async (id: string): Promise<number> => Number(await redis.hget(keys.upload(id), 'run')),
 
     /** The remote id that the destination's name is bound to. */
     boundTo: async (record: UploadRecord): Promise<string | undefined> => {

@@ -12,6 +12,7 @@ const names = [
   'call_person',
   'change_account',
   'create_account',
+  'digests',
   'dispatch',
   'expire',
   'done',
@@ -41,9 +42,17 @@ const sources = new Map(names.map((name) => [name, `${lib}\n${read(name)}`]))
 
 const commandOf = (name: ScriptName): string => `stevedore_${name}`
 
-/** Atomic changes of records: the only way to change state, indexes, counters and owners. */
-export function createScripts(redis: Redis, keys: Keys): RunScript {
-  for (const [name, lua] of sources) redis.defineCommand(commandOf(name), { numberOfKeys: 1, lua })
+const EVENTS = 10_000
+
+/**
+ * Atomic changes of records: the only way to change state, indexes, counters and owners. The event log that they
+ * write keeps about the last `retainEvents`.
+ */
+export function createScripts(redis: Redis, keys: Keys, retainEvents = EVENTS): RunScript {
+  for (const [name, text] of sources) {
+    const lua = `local RETAIN_EVENTS = ${retainEvents}\n${text}`
+    redis.defineCommand(commandOf(name), { numberOfKeys: 1, lua })
+  }
   // Commands that defineCommand adds are not in the type of the client.
   // eslint-disable-next-line typescript/no-unsafe-type-assertion
   const commands = redis as unknown as Record<string, (...args: Argument[]) => Promise<unknown>>

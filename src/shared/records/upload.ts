@@ -107,6 +107,14 @@ export class UnknownRecord extends Error {
   override name = 'UnknownRecord'
 }
 
+/** The same for anything else that is kept of an upload, such as its request: every other error stays what it is. */
+export const asUnknownRecord = (error: unknown): unknown =>
+  error instanceof z.ZodError
+    ? new UnknownRecord(`This version of Stevedore can not read it: ${z.prettifyError(error)}`, {
+        cause: error,
+      })
+    : error
+
 /** A hash from Redis as a record. Throws `UnknownRecord` for another format version or a damaged record. */
 export function parseUpload(fields: Record<string, string>): UploadRecord {
   const parsed = uploadRecord.safeParse(

@@ -8,15 +8,18 @@ if ARGV[5] ~= '' then
   local known = redis.call('GET', P .. ':idempotency:' .. ARGV[5])
   if known then
     local hash, known_id = string.match(known, '^(%S+) (%S+)$')
-    return { hash == ARGV[6] and 'repeated' or 'conflict', known_id }
+    -- A key lives no longer than what it stands for.
+    if redis.call('EXISTS', upload_key(known_id)) == 1 then
+      return { hash == ARGV[6] and 'repeated' or 'conflict', known_id }
+    end
   end
 end
 if redis.call('EXISTS', P .. ':account:' .. record.account) == 0 then return { 'no-account' } end
 if redis.call('EXISTS', upload_key(id)) == 1 then return { 'accepted', id } end
 
 if binding ~= '' then
-  local bound = redis.call('GET', P .. ':binding:' .. binding)
-  if bound then record.destination = cjson.decode(bound).key end
+  record.unbound = record.destination
+  record.destination = place_of_name(binding, record.unbound)
 end
 local fields = {}
 for field, value in pairs(record) do

@@ -1,5 +1,5 @@
 -- begin(P, id, job id, instance, record version, ms within which crashes are one)
--- -> {crashes since the last progress, flat record}
+-- -> {crashes since the last progress, flat record, its flat account, now in ms}
 -- A job that another process began and never ended was in its hands when that process died.
 local key = upload_key(ARGV[2])
 local runs = key .. ':runs'
@@ -12,8 +12,9 @@ if before and before ~= ARGV[4] and redis.call('HSETNX', crashed, before, 1) == 
   redis.call('HSET', crashed, '@last', now_ms())
 end
 local record = redis.call('HGETALL', key)
-local known = redis.call('HMGET', key, 'state', 'v')
+local known = redis.call('HMGET', key, 'state', 'v', 'account')
 if #record > 0 and not ENDED[known[1]] and known[2] == ARGV[5] then
   redis.call('HSET', runs, ARGV[3], ARGV[4])
 end
-return { tonumber(redis.call('HGET', crashed, '@count') or 0), record }
+local account = known[3] and redis.call('HGETALL', P .. ':account:' .. known[3]) or {}
+return { tonumber(redis.call('HGET', crashed, '@count') or 0), record, account, now_ms() }

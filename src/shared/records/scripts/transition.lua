@@ -1,41 +1,27 @@
--- transition(P, id, epoch, rev, patch JSON, ledger JSON, ledger cap) -> {'ok', rev} | {'stale'} | {'missing'}
--- A value of false in the patch removes the field. A new epoch drops the old one's receipts and tickets.
+-- transition(P, id, epoch, rev, patch JSON, ledger JSON, ledger cap) -> {'ok', rev, desired, failure, restart, now} | {'stale'} | {'missing'}
+-- A value of false in the patch removes the field, true stands for now. A new epoch drops the old one's receipts and tickets.
 local id = ARGV[2]
 local key = upload_key(id)
 local now = now_ms()
-local record = redis.call('HMGET', key, 'epoch', 'rev', 'state', 'account', 'destination')
+local record = redis.call('HMGET', key, 'epoch', 'rev', 'state', 'account', 'destination', 'desired')
 if not record[1] then return { 'missing' } end
 if record[1] ~= ARGV[3] or record[2] ~= ARGV[4] or ENDED[record[3]] then return { 'stale' } end
+local patch = cjson.decode(ARGV[5])
+-- The last accepted command wins: who lets it fail has not seen the cancel.
+if patch.state == 'failed' and record[6] == 'cancel' then return { 'stale' } end
 
 -- The name means again what it meant before: the place that this upload made for it is gone. Whoever waits for
 -- the name waits there.
 local function unbind()
-  local before = redis.call('HMGET', key, 'bindingBefore', 'binding', 'destination', 'destinationBefore')
+  local before = redis.call('HMGET', key, 'bindingBefore', 'binding', 'destination', 'unbound')
   local binding, here = P .. ':binding:' .. before[2], before[3]
-  local bound = before[1] and redis.call('GET', binding)
-  if not bound or cjson.decode(bound).key ~= here then return end
-  local back = before[4]
-  if before[1] == '' then
-    redis.call('DEL', binding)
-  else
-    redis.call('SET', binding, before[1])
-    back = cjson.decode(before[1]).key
-  end
+  if not before[1] or place_of_name(before[2], '') ~= here then return end
+  if before[1] == '' then redis.call('DEL', binding) else redis.call('SET', binding, before[1]) end
+  local back = place_of_name(before[2], before[4] or here)
   redis.call('HSET', key, 'destination', back)
-  for _, waiter in ipairs(redis.call('LRANGE', queue_key(here), 0, -1)) do
-    local of = redis.call('HMGET', upload_key(waiter), 'binding', 'account')
-    if of[1] == before[2] then
-      redis.call('LREM', queue_key(here), 1, waiter)
-      withdraw(waiter, of[2])
-      redis.call('HSET', upload_key(waiter), 'destination', back)
-      stand_in_line(waiter, back)
-    end
-  end
-  local head = redis.call('LINDEX', queue_key(here), 0)
-  if head and redis.call('HGET', upload_key(head), 'state') == 'queued' then offer(head) end
+  move_line(before[2], here, back)
 end
 
-local patch = cjson.decode(ARGV[5])
 if patch.epoch and patch.epoch ~= record[1] then
   redis.call('HINCRBY', key, 'bytesResent', redis.call('HGET', key, 'bytesSent'))
   redis.call('HSET', key, 'bytesSent', 0, 'partsDone', 0)
@@ -46,7 +32,8 @@ if patch.epoch and patch.epoch ~= record[1] then
 end
 for field, value in pairs(patch) do
   if field ~= 'state' then
-    if value == false then redis.call('HDEL', key, field) else redis.call('HSET', key, field, value) end
+    if value == false then redis.call('HDEL', key, field)
+    else redis.call('HSET', key, field, value == true and now or value) end
   end
 end
 redis.call('HSET', key, 'updatedAt', now)
@@ -75,6 +62,8 @@ if patch.state and ENDED[patch.state] then
   -- One that keeps its session may still turn out to be complete; one whose bytes were read back wrong is.
   local wrong = patch.error and cjson.decode(patch.error).class == 'verify-failed'
   if bad and not wrong and redis.call('HEXISTS', key, 'session') == 0 then unbind() end
-  if not bad then redis.call('HDEL', key, 'bindingBefore', 'destinationBefore') end
+  if not bad then redis.call('HDEL', key, 'bindingBefore') end
 end
-return { 'ok', redis.call('HINCRBY', key, 'rev', 1) }
+-- What others note does not move the rev: told here, nobody has to read the record again to see it.
+local noted = redis.call('HMGET', key, 'desired', 'failure', 'restart')
+return { 'ok', redis.call('HINCRBY', key, 'rev', 1), noted[1], noted[2] or '', noted[3] or '', now }

@@ -4,7 +4,7 @@
 local id, what = ARGV[2], ARGV[3]
 local key = upload_key(id)
 local now = now_ms()
-local record = redis.call('HMGET', key, 'state', 'account', 'destination', 'binding', 'epoch')
+local record = redis.call('HMGET', key, 'state', 'account', 'destination', 'binding', 'epoch', 'unbound')
 local state, account, destination = record[1], record[2], record[3]
 if not state then return { 'missing' } end
 
@@ -37,14 +37,11 @@ if not redis.call('HGET', key, 'session') then
   end
   redis.call('HINCRBY', key, 'epoch', 1)
   -- Its name may mean another place by now.
-  local bound = record[4] ~= '' and redis.call('GET', P .. ':binding:' .. record[4])
-  if bound then
-    destination = cjson.decode(bound).key
-    redis.call('HSET', key, 'destination', destination)
-  end
+  destination = place_of_name(record[4], record[6] or destination)
+  redis.call('HSET', key, 'destination', destination)
 end
 redis.call('HDEL', key, 'error', 'failure', 'restart', 'restarts', 'endedAt', 'cleanupSince', 'draft', 'note',
-  'bindingBefore', 'destinationBefore')
+  'bindingBefore')
 redis.call('HSET', key, 'desired', 'run', 'updatedAt', now, 'deadline', now + redis.call('HGET', key, 'allowedMs'),
   'seq', redis.call('INCR', P .. ':accepted'))
 redis.call('HINCRBY', key, 'desiredSeq', 1)
