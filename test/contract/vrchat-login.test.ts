@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { z } from 'zod'
 import { AccountParked, FatalError, NeedsPerson } from '#shared/errors.ts'
 import { createVrchat } from '#shared/providers/vrchat/index.ts'
 import { failureOf, memoryLogin, never, shownBy } from './support.ts'
@@ -218,4 +219,26 @@ describe('refusals', () => {
 function cookiesIn(stored: string): Record<string, string> {
   const pairs = stored.replaceAll('\\', '').matchAll(/"key":"(\w+)","value":"([^"]+)"/g)
   return Object.fromEntries([...pairs].map(([, key = '', value = '']) => [key, value]))
+}
+
+test('a login whose second factor another process has replaced is taken over, not made anew', () =>
+  withStage(async (stage) => {
+    await list(stage)
+    const outdated = withSecondFactor(stage.login.stored() ?? '', 'replaced since')
+    const { account } = stage
+    await stage.provider.list({ ...account, seen: { ...account.seen, login: () => outdated } }, {}, never)
+
+    expect(stage.passwordLogins()).toBe(1)
+  }))
+
+/** A stored login with another value of that cookie. */
+function withSecondFactor(login: string, value: string): string {
+  const stored = z.looseObject({ jar: z.string() }).parse(JSON.parse(login))
+  const jar = z
+    .looseObject({ cookies: z.array(z.looseObject({ key: z.string(), value: z.string() })) })
+    .parse(JSON.parse(stored.jar))
+  const cookies = jar.cookies.map((cookie) =>
+    cookie.key === 'twoFactorAuth' ? { ...cookie, value } : cookie,
+  )
+  return JSON.stringify({ ...stored, jar: JSON.stringify({ ...jar, cookies }) })
 }

@@ -74,11 +74,13 @@ export async function openVrchat(opening: VrchatOpening = {}): Promise<VrchatSta
       ...change.settings,
     }
     const credentials = { ...user, totpSecret: TOTP_SECRET, ...opening.credentials, ...change.credentials }
+    const store = change.login ?? login
     return {
       id: 'ann',
       settings: provider.settings.parse(settings),
       credentials: async () => credentials,
-      login: change.login ?? login,
+      seen: { credentials: () => credentials, login: store.stored },
+      login: store,
       governor,
     }
   }

@@ -107,7 +107,7 @@ describe('what goes over the wire', () => {
       { fake: { signatureMultipartThreshold: 1000, multipartThreshold: 1e9 } },
     ))
 
-  test('an expired URL is replaced within the same session', () =>
+  test('row 26: an expired URL is replaced within the same session', () =>
     withStage(async (stage, start) => {
       stage.fake.faults.add({ operation: 'putPart', nth: [1, 2], action: 'expired' })
       await start(randomBytes(2 * PART_SIZE, 'expired')).run()
@@ -180,15 +180,17 @@ describe('adoption', () => {
       { fake: { staleReadMs: 90, staleNewFileStatus: 404 } },
     ))
 
-  test.each([-900_000, 900_000])('a lost createFile is found again with a clock %i ms off', (skew) =>
-    withStage(
-      async (stage, start) => {
-        stage.fault('create-place', 'lost-reply')
-        await start(Buffer.alloc(1)).run()
-        expect(stage.places()).toBe(1)
-      },
-      { now: () => Date.now() + skew },
-    ),
+  test.each([-900_000, 900_000])(
+    'rows 22, 26: a lost createFile is found again with a clock %i ms off',
+    (skew) =>
+      withStage(
+        async (stage, start) => {
+          stage.fault('create-place', 'lost-reply')
+          await start(Buffer.alloc(1)).run()
+          expect(stage.places()).toBe(1)
+        },
+        { now: () => Date.now() + skew },
+      ),
   )
 
   test('of two Files that may be ours neither is taken, and the orphan is reported', () =>

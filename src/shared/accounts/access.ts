@@ -23,13 +23,19 @@ export function createAccess(deps: Deps) {
   const { redis, keys, accounts, governors } = deps
   return {
     /** For the account's work, or for a person's own login, which may go on where work has to wait. */
-    open: (account: AccountRecord, purpose: 'work' | 'login' = 'work'): AccountAccess => ({
-      id: account.id,
-      settings: account.settings,
-      credentials: async () => accounts.credentials(account.id),
-      login: loginStore(deps, account.id),
-      governor: governors.calls(account.id, account.limits, purpose),
-    }),
+    open: (account: AccountRecord, purpose: 'work' | 'login' = 'work'): AccountAccess => {
+      const { login, seen } = openLogin(deps, account)
+      const { id, settings, limits } = account
+      const credentials = lazy((): unknown => JSON.parse(accounts.unseal(id, account.credentials) ?? '{}'))
+      return {
+        id,
+        settings,
+        credentials: async () => accounts.credentials(id),
+        seen: { credentials, login: seen },
+        login,
+        governor: governors.calls(id, limits, purpose),
+      }
+    },
 
     /** A person logs in: the budget begins anew. */
     resetBudget: async (id: string): Promise<void> => {
@@ -40,19 +46,37 @@ export function createAccess(deps: Deps) {
 
 export type Access = ReturnType<typeof createAccess>
 
-const loginStore = ({ redis, keys, accounts, loginBudgetMs }: Deps, id: string): LoginStore => {
+interface OpenedLogin {
+  readonly login: LoginStore
+  readonly seen: () => string | undefined
+}
+
+function openLogin({ redis, keys, accounts, loginBudgetMs }: Deps, account: AccountRecord): OpenedLogin {
+  const { id } = account
   const key = keys.accountLoginSpent(id)
   const budget = createLoginBudget({ redis, key, account: id, budgetMs: loginBudgetMs })
-  return {
-    load: async () => accounts.login(id),
+  let seen = lazy(() => accounts.unseal(id, account.login))
+  const see = <T extends string | undefined>(login: T): T => {
+    seen = () => login
+    return login
+  }
+  const login: LoginStore = {
+    load: async () => see(await accounts.login(id)),
     save: async (login) => {
-      await accounts.saveLogin(id, login)
+      await accounts.saveLogin(id, see(login))
       await budget.settle()
     },
     exclusive: async (signal, work) =>
       accounts.holdLoginLock(id, { signal, work: async () => counted(accounts, id, work) }),
     spend: budget.spend,
   }
+  return { login, seen: () => seen() }
+}
+
+/** Opened when first asked for, and once. */
+function lazy<T>(open: () => T): () => T {
+  let opened: { readonly value: T } | undefined
+  return () => (opened ??= { value: open() }).value
 }
 
 /** Says on whose credentials a person is called: they may be replaced by the time that is heard. */

@@ -23,7 +23,7 @@ const json = z.string().transform((text, context): unknown => {
   }
 })
 
-/** An account as Redis keeps it, without its secrets. */
+/** An account as Redis keeps it. Its secrets are encrypted. */
 const accountRecord = z.object({
   id: z.string(),
   provider: z.string(),
@@ -36,6 +36,8 @@ const accountRecord = z.object({
   /** Goes up with everything that a person does for its login. */
   loginSeq: z.coerce.number().default(0),
   createdAt: z.coerce.number(),
+  credentials: z.string().exactOptional(),
+  login: z.string().exactOptional(),
 })
 
 export type AccountRecord = z.infer<typeof accountRecord>

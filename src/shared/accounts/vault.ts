@@ -12,12 +12,15 @@ interface Deps {
 
 /** An account's credentials and login: encrypted, with the account's id as associated data. */
 export function createVault({ redis, keys, run, secrets }: Deps) {
-  const open = async (id: string, field: 'credentials' | 'login'): Promise<string | undefined> => {
-    const sealed = await redis.hget(keys.account(id), field)
-    return sealed === null ? undefined : secrets.decrypt(sealed, id)
-  }
+  const unseal = (id: string, sealed: string | null | undefined): string | undefined =>
+    sealed === null || sealed === undefined ? undefined : secrets.decrypt(sealed, id)
+  const open = async (id: string, field: 'credentials' | 'login'): Promise<string | undefined> =>
+    unseal(id, await redis.hget(keys.account(id), field))
 
   return {
+    /** What a field of a record that was read says. */
+    unseal,
+
     credentials: async (id: string): Promise<unknown> => JSON.parse((await open(id, 'credentials')) ?? '{}'),
 
     /** Cookie jar or tokens, as the provider wrote them down. */

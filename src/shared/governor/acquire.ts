@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { z } from 'zod'
 import { AccountParked, NeedsPerson, TryLater } from '../errors.ts'
 import type { RunScript } from '../records/scripts.ts'
-import type { LeaseKind } from './leases.ts'
+import type { LeaseKind, Leases } from './leases.ts'
 
 export interface Wanted {
   readonly account: string
@@ -28,15 +28,20 @@ const reasons = {
  */
 export async function acquire(
   run: RunScript,
-  leaseMs: number,
+  leases: Leases,
   wanted: Wanted,
   signal: AbortSignal,
 ): Promise<number> {
   const { account, kind, member, most, spacingMs } = wanted
   const giveUpAt = performance.now() + wanted.longestMs
   for (;;) {
+    const returned = leases.takeReturned(wanted)
+    const asked = run('acquire', account, kind, member, most, spacingMs, leases.leaseMs, ...returned)
     const [kindOf, detail, why] = answers.parse(
-      await run('acquire', account, kind, member, most, spacingMs, leaseMs),
+      await asked.catch((error: unknown) => {
+        for (const each of returned) leases.giveBack({ account, kind, member: each })
+        throw error
+      }),
     )
     if (kindOf === 'parked') throw new StillParked(String(why), Number(detail))
     if (kindOf === 'person') throw needsPerson(detail)

@@ -68,13 +68,13 @@ async function hold<T>(deps: Deps, wanted: Wanted, { signal, work }: Work<T>): P
   const { account, kind, member } = wanted
   const giveBack = await takeTurn(deps, wanted, signal)
   try {
-    const waitMs = await acquire(run, leases.leaseMs, wanted, signal)
+    const waitMs = await acquire(run, leases, wanted, signal)
     const lease = { account, kind, member }
     leases.hold(lease)
     try {
       if (waitMs > 0) await sleep(waitMs, undefined, { signal })
       const result = await work()
-      await settle(run, wanted)
+      leases.giveBack(lease)
       return result
     } catch (error) {
       await settle(run, wanted, error)
@@ -98,21 +98,18 @@ async function takeTurn({ turns }: Deps, wanted: Wanted, signal: AbortSignal): P
   }
 }
 
-async function settle(run: RunScript, { account, kind, member }: Wanted, error?: unknown): Promise<void> {
+/** Gives back what failed, at once, and says how. */
+async function settle(run: RunScript, { account, kind, member }: Wanted, error: unknown): Promise<void> {
   // Parked first: whoever waits for this lease must not get it for one more call. Whoever was only told of the
   // pause must not order it again, or it would never end.
   if (error instanceof AccountParked && !(error instanceof StillParked)) {
     await run('park', account, parkMs(error.delayMs), error.message)
   }
   const jitter = Math.floor(Math.random() * 1000)
-  await run('settle', account, kind, member, outcomeOf(error), jitter)
+  const outcome = error instanceof Unreachable ? 'unreachable' : 'unknown'
+  await run('settle', account, kind, outcome, jitter, member)
 }
 
 /** What Redis takes for a time, whatever was read from an answer. */
 const parkMs = (ms: number): number =>
   Number.isNaN(ms) ? UNREADABLE_PARK_MS : Math.min(Math.max(1, Math.ceil(ms)), LONGEST_PARK_MS)
-
-function outcomeOf(error: unknown): 'ok' | 'unreachable' | 'unknown' {
-  if (error === undefined) return 'ok'
-  return error instanceof Unreachable ? 'unreachable' : 'unknown'
-}

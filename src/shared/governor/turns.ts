@@ -24,7 +24,16 @@ export function createTurns() {
     return () => give(name)
   }
 
-  return { take }
+  /** A turn if there is one right now. */
+  const takeNow = (name: string, limit: number): (() => void) | undefined => {
+    const line = lines.get(name) ?? { taken: 0, waiting: [] }
+    if (line.taken >= limit) return undefined
+    line.taken += 1
+    lines.set(name, line)
+    return () => give(name)
+  }
+
+  return { take, takeNow }
 }
 
 export type Turns = ReturnType<typeof createTurns>

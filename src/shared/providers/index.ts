@@ -1,7 +1,8 @@
+import { UnknownRecord } from '../records/upload.ts'
 import type { Provider } from './provider.ts'
 import { createVrchat } from './vrchat/index.ts'
 
-/** Finds a provider by name. Throws for one that does not exist. */
+/** Finds a provider by name. Throws `UnknownRecord` for one that only another version of Stevedore has. */
 export type Providers = (name: string) => Provider
 
 /** Every provider: one line each. */
@@ -11,7 +12,7 @@ export const createProviders = (list: readonly Provider[] = createProviderList()
   const byName = new Map(list.map((provider) => [provider.name, provider]))
   return (name) => {
     const provider = byName.get(name)
-    if (provider === undefined) throw new Error(`There is no provider called ${name}`)
+    if (provider === undefined) throw new UnknownRecord(`There is no provider called ${name}`)
     return provider
   }
 }

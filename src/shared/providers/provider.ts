@@ -134,8 +134,10 @@ export interface AccountAccess {
   readonly id: string
   /** Parsed by the provider's own `accountSettings`. Holds no secret. */
   readonly settings: unknown
-  /** Decrypted; parsed by the provider's own `credentials`. Never logged, never in an error. */
+  /** As stored now, decrypted; parsed by the provider's own `credentials`. Never logged, never in an error. */
   readonly credentials: () => Promise<unknown>
+  /** The same and the login as this access last saw them: asks nobody, and may be outdated. */
+  readonly seen: { readonly credentials: () => unknown; readonly login: () => string | undefined }
   readonly login: LoginStore
   readonly governor: Governor
 }

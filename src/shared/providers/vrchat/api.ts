@@ -1,7 +1,7 @@
 import type { z } from 'zod'
 import type { HttpAnswer } from '#shared/http.ts'
 import { readSuccess } from './answers.ts'
-import { file, files, uploadStatus, uploadUrl, type FileType, type VrchatFile } from './files.ts'
+import { file, files, removedFile, uploadStatus, uploadUrl, type FileType, type VrchatFile } from './files.ts'
 import type { Declared } from './session.ts'
 import { asked, type ApiRequest } from './wire.ts'
 
@@ -115,7 +115,7 @@ export const deleteFileVersion = (api: ApiCall, fileId: string, version: number)
  * vrchatapi/specification-test:data/requests/files (2026-08-22)
  */
 export const deleteFile = async (api: ApiCall, fileId: string): Promise<void> => {
-  await api({ method: 'DELETE', path: `/file/${encodeURIComponent(fileId)}` })
+  await parsed(api, { method: 'DELETE', path: `/file/${encodeURIComponent(fileId)}` }, removedFile)
 }
 
 /**

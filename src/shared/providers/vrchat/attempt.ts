@@ -25,6 +25,11 @@ const signedIn = async (attempt: Attempt, jar: Jar): Promise<Jar> => {
 export const sameLogin = ({ baseUrl }: Attempt, a: Jar, b: Jar): boolean =>
   cookieValue(a, baseUrl, 'auth') === cookieValue(b, baseUrl, 'auth')
 
+/** The same login, with the same second factor: what one is refused with, so is the other. */
+export const sameCookies = (attempt: Attempt, a: Jar, b: Jar): boolean =>
+  sameLogin(attempt, a, b) &&
+  cookieValue(a, attempt.baseUrl, 'twoFactorAuth') === cookieValue(b, attempt.baseUrl, 'twoFactorAuth')
+
 /** Without a person: imported cookie, half-made login, password; in this order, as each costs more. */
 export const logInAgain = async (attempt: Attempt): Promise<Jar> => {
   const imported = await tryImported(attempt)

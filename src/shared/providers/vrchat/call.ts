@@ -7,7 +7,7 @@ import type { ApiCall } from './api.ts'
 import type { Timing } from './deps.ts'
 import { cookieValue } from './jar.ts'
 import type { Cookies, Logins } from './login.ts'
-import { settings } from './request.ts'
+import { settingsOf } from './request.ts'
 import { asked, type ApiRequest, type Wire } from './wire.ts'
 
 interface CallDeps {
@@ -22,7 +22,7 @@ const MOST_RETRY_MS = 10_000
 
 /** Calls of one account: logged in, again if need be, and with everything but a success thrown. */
 export const createCall = (deps: CallDeps, account: AccountAccess, signal: AbortSignal): ApiCall => {
-  const { baseUrl } = settings.parse(account.settings)
+  const { baseUrl } = settingsOf(account)
   const call = async (request: ApiRequest): Promise<HttpAnswer> => {
     const { logins } = deps
     let fresh = false
@@ -86,7 +86,7 @@ const keepNewCookies = async (
   { setCookies }: HttpAnswer,
   used: Cookies,
 ): Promise<void> => {
-  const { baseUrl } = settings.parse(account.settings)
+  const { baseUrl } = settingsOf(account)
   const replaces = (name: string): boolean => {
     const value =
       setCookies

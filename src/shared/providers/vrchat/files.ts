@@ -40,6 +40,9 @@ export const file = z.object({
 
 export const files = z.array(file)
 
+/** The File that was removed, or shape E of docs/vrchat.md, Errors: anything else may be a proxy's page. */
+export const removedFile = z.union([z.object({ id: z.string() }), z.object({ success: z.looseObject({}) })])
+
 export const uploadUrl = z.object({ url: z.string().min(1) })
 
 /** `etags` and `parts` have no known element type and say nothing that our receipts do not. */

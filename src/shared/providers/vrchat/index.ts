@@ -14,7 +14,7 @@ import { createLogins } from './login.ts'
 import { sendOnePart } from './parts.ts'
 import { planParts } from './plan.ts'
 import { openSession } from './prepare.ts'
-import { accountRequest, credentials, settings, uploadRequest } from './request.ts'
+import { accountRequest, credentials, settings, settingsOf, uploadRequest } from './request.ts'
 import { left, session as sessionSchema, type SessionState } from './session.ts'
 import { createWire } from './wire.ts'
 
@@ -81,7 +81,7 @@ const wiring = (options: VrchatOptions): Wiring => {
     logins,
     workOf: (account, signal) => ({
       account,
-      settings: settings.parse(account.settings),
+      settings: settingsOf(account),
       api: createCall({ wire, logins, timing }, account, signal),
       storage,
       timing,

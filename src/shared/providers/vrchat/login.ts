@@ -1,7 +1,7 @@
 import type { AccountAccess, Challenge, LoginResult } from '../provider.ts'
-import { answerCode, logInAgain, logInNow, sameLogin, save, type Attempt } from './attempt.ts'
+import { answerCode, logInAgain, logInNow, sameCookies, sameLogin, save, type Attempt } from './attempt.ts'
 import { cookieHeader, parseLogin, withSetCookies, type Jar } from './jar.ts'
-import { credentials, settings } from './request.ts'
+import { credentials, settingsOf } from './request.ts'
 import { isSignedIn } from './sign-in.ts'
 import type { Wire } from './wire.ts'
 
@@ -42,8 +42,9 @@ interface LoginDeps {
 
 export const createLogins = (deps: LoginDeps): Logins => ({
   current: async (account, signal) => {
-    const { jar } = parseLogin(await account.login.load())
-    if (jar !== undefined) return sendable(account, jar)
+    // One that is outdated is refused, and then loaded.
+    const seen = seenCookies(account)
+    if (seen !== undefined) return seen
     const first = await locked(deps, account, {
       signal,
       work: async (attempt) => attempt.stored.jar ?? logInAgain(attempt),
@@ -53,13 +54,13 @@ export const createLogins = (deps: LoginDeps): Logins => ({
   renew: (account, refused, signal) => {
     const work = async (attempt: Attempt): Promise<Cookies & { fresh: boolean }> => {
       const { jar } = attempt.stored
-      const fresh = jar === undefined || sameLogin(attempt, jar, refused.jar)
-      return { ...(await sendable(account, fresh ? await logInAgain(attempt) : jar)), fresh }
+      const fresh = jar === undefined || sameCookies(attempt, jar, refused.jar)
+      return { ...sendable(account, fresh ? await logInAgain(attempt) : jar), fresh }
     }
     return locked(deps, account, { signal, work })
   },
   isAlive: (account, cookies, signal) => {
-    const { baseUrl } = settings.parse(account.settings)
+    const { baseUrl } = settingsOf(account)
     return isSignedIn({ wire: deps.wire, account, baseUrl, signal }, cookies.jar)
   },
   absorb: (account, used, { setCookies, signal }) => {
@@ -87,16 +88,31 @@ const locked = <T>(
       signal,
       now,
       codeMs,
-      baseUrl: settings.parse(account.settings).baseUrl,
+      baseUrl: settingsOf(account).baseUrl,
       // Loaded inside the lock: whoever waited for it may find the work done.
       stored: parseLogin(await account.login.load()),
       credentials: credentials.parse(await account.credentials()),
     }),
   )
 
-const sendable = async (account: AccountAccess, jar: Jar): Promise<Cookies> => {
-  const { baseUrl } = settings.parse(account.settings)
-  const { apiKey } = credentials.parse(await account.credentials())
+const opened = new WeakMap<AccountAccess, { readonly login: string; readonly cookies: Cookies }>()
+
+/** Of the login that was last seen: opened once for all calls that use it. */
+const seenCookies = (account: AccountAccess): Cookies | undefined => {
+  const login = account.seen.login()
+  if (login === undefined) return undefined
+  const known = opened.get(account)
+  if (known?.login === login) return known.cookies
+  const { jar } = parseLogin(login)
+  if (jar === undefined) return undefined
+  const cookies = sendable(account, jar)
+  opened.set(account, { login, cookies })
+  return cookies
+}
+
+const sendable = (account: AccountAccess, jar: Jar): Cookies => {
+  const { baseUrl } = settingsOf(account)
+  const { apiKey } = credentials.parse(account.seen.credentials())
   const old = apiKey === undefined ? '' : `; apiKey=${apiKey}`
   return { jar, header: `${cookieHeader(jar, baseUrl)}${old}` }
 }

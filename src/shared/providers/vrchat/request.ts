@@ -88,6 +88,18 @@ const acknowledged = z.literal(true, {
 
 export const credentials = z.object(credentialShape)
 export const settings = z.object(settingShape)
+
+const parsed = new WeakMap<object, Settings>()
+
+/** The account's settings, parsed once for as long as it is worked with. */
+export const settingsOf = (account: { readonly settings: unknown }): Settings => {
+  const known = parsed.get(account)
+  if (known !== undefined) return known
+  const read = settings.parse(account.settings)
+  parsed.set(account, read)
+  return read
+}
+
 export const accountRequest = z.strictObject({ ...credentialShape, ...settingShape, acknowledged })
 
 const fileId = z

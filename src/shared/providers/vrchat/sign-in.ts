@@ -25,6 +25,7 @@ export interface SignIn {
 // Both answers are 200, and only this property tells them apart.
 const userOrDemand = z.object({ requiresTwoFactorAuth: z.array(z.string()).optional() })
 const verified = z.object({ verified: z.boolean().default(false) })
+const alive = z.object({ ok: z.literal(true) })
 
 const send = (on: SignIn, request: WireRequest): Promise<HttpAnswer> =>
   on.wire.send(on.account, request, on.signal)
@@ -90,7 +91,9 @@ export const verifyCode = async (
  * vrchatapi/specification:openapi/components/paths/authentication.yaml@b7fff1a
  */
 export const isSignedIn = async (on: SignIn, jar: Jar): Promise<boolean> => {
-  const request = { method: 'GET' as const, path: '/auth', cookie: cookieHeader(jar, on.baseUrl) }
+  const target = { method: 'GET', path: '/auth' } as const
+  const check = (answer: HttpAnswer): unknown => readSuccess(answer, asked(on.baseUrl, target), alive)
+  const request = { ...target, cookie: cookieHeader(jar, on.baseUrl), check }
   const answer = await send(on, request)
   if (answer.status === 401) return false
   if (answer.status >= 300) throw refusalOf(answer, asked(on.baseUrl, request))

@@ -2,7 +2,7 @@ import { AccountParked, Unreachable } from '#shared/errors.ts'
 import type { Http, HttpAnswer, HttpRequest } from '#shared/http.ts'
 import type { AccountAccess } from '../provider.ts'
 import { refusalOf } from './answers.ts'
-import { settings } from './request.ts'
+import { settingsOf } from './request.ts'
 
 export interface ApiRequest {
   readonly method: HttpRequest['method']
@@ -46,7 +46,7 @@ export const createWire = ({ http, version, apiMs, now }: WireDeps): Wire => {
   const ahead = new Map<string, number>()
   return {
     send: async (account, request, signal) => {
-      const { baseUrl, contact } = settings.parse(account.settings)
+      const { baseUrl, contact } = settingsOf(account)
       // The one thing VRChat asks of every client: vrchatapi/vrchatapi-javascript;
       // docs/vrchat.md, User-Agent.
       const agent = `stevedore/${version} ${contact}`
@@ -66,7 +66,7 @@ export const createWire = ({ http, version, apiMs, now }: WireDeps): Wire => {
         return safe
       })
     },
-    serverAhead: (account) => ahead.get(settings.parse(account.settings).baseUrl),
+    serverAhead: (account) => ahead.get(settingsOf(account).baseUrl),
   }
 }
 
