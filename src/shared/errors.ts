@@ -46,6 +46,31 @@ export class TryLater extends Error {
   }
 }
 
+/** This process stops: what it can not end goes back as it is, for another process to take at once. */
+export class ProcessStops extends TryLater {
+  override name = 'ProcessStops'
+
+  constructor() {
+    super('This process stops', 0)
+  }
+}
+
+/**
+ * This machine lacks something: room on its disk, descriptors, a mount. Neither the upload's fault nor the other
+ * side's, so it waits like `TryLater`; but nobody else ends it, so whoever keeps the machine has to hear of it.
+ */
+export class HostTrouble extends TryLater {
+  override name = 'HostTrouble'
+}
+
+/** Node's code of an error, such as `ENOSPC` or `ERR_WORKER_INIT_FAILED`; empty when it has none. */
+export const codeOf = (error: unknown): string =>
+  error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : ''
+
+/** Code of a failed system call, such as `ENOSPC`; empty for every other error. */
+export const systemCodeOf = (error: unknown): string =>
+  /^E[A-Z0-9]+$/.test(codeOf(error)) ? codeOf(error) : ''
+
 /**
  * No connection, no answer, 408, 429, 5xx: the other side's trouble, whoever asked. Uses no attempt; opens
  * the circuit of that account and host. The outcome of the call is unknown: read back before repeating it.

@@ -49,7 +49,8 @@ export interface Http extends AsyncDisposable {
 const MAX_ANSWER = 8 * 1024 * 1024
 const MAX_ERROR = 64 * 1024
 
-const httpDefaults: HttpOptions = { stallMs: 60_000, connectMs: 10_000, answerMs: 30_000 }
+/** What holds unless options say otherwise. */
+export const httpDefaults: HttpOptions = { stallMs: 60_000, connectMs: 10_000, answerMs: 30_000 }
 
 /** An HTTP client with its own connections and nothing shared: no cookies, no redirects, no retries. */
 export const createHttp = (options: Partial<HttpOptions> = {}): Http => {

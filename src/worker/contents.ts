@@ -36,9 +36,9 @@ export function createContents(deps: Deps) {
       return sources.slice(parseSource(record.source).path, fingerprintOf(record), range)
     },
 
-    /** Drops what this machine kept for an upload that ended. */
+    /** Drops what this machine kept for an upload that ended. What can not be removed is left to the sweep. */
     forget: async (record: UploadRecord): Promise<void> => {
-      await rm(signatureFolder(deps, record), { recursive: true, force: true })
+      await rm(signatureFolder(deps, record), { recursive: true, force: true }).catch(() => undefined)
     },
 
     /** Drops what is kept for uploads that ended elsewhere, or while nobody was there to see it. */

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import { closeSync, fdatasyncSync, openSync, writeSync } from 'node:fs'
+import { ownFileError } from '#shared/sources/own-file.ts'
 import { createPartMd5s } from './md5.ts'
 import { createEntryWriter, entriesSize, signatureHeader } from './signature.ts'
 
@@ -56,7 +57,8 @@ type Output = Pick<Digest, 'close'> & {
 
 /** Hashes and writes [skip, skip + length) of all that it is given. */
 const createOutput = (task: DigestTask & { kind: 'signature' }): Output => {
-  const fd = openSync(task.file, 'r+')
+  const onFile = <T>(call: () => T): T => onOwnFile(task.file, call)
+  const fd = onFile(() => openSync(task.file, 'r+'))
   let isOpen = true
   const whole = createHash('md5')
   const parts = createPartMd5s(task.partSize)
@@ -73,13 +75,21 @@ const createOutput = (task: DigestTask & { kind: 'signature' }): Output => {
       room -= kept.length
       whole.update(kept)
       parts.update(kept)
-      for (let at = 0; at < kept.length;) at += writeSync(fd, kept, at)
+      for (let at = 0; at < kept.length;) at += onFile(() => writeSync(fd, kept, at))
     },
     end: () => {
       // The record outlives a power cut, so must the file that it speaks of.
-      fdatasyncSync(fd)
+      onFile(() => fdatasyncSync(fd))
       close()
       return { md5: whole.digest('hex'), parts: parts.end() }
     },
+  }
+}
+
+const onOwnFile = <T>(file: string, call: () => T): T => {
+  try {
+    return call()
+  } catch (error) {
+    throw ownFileError(file, error)
   }
 }

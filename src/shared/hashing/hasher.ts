@@ -4,6 +4,7 @@ import { availableParallelism } from 'node:os'
 import { dirname } from 'node:path'
 import { resolveRoots } from '#shared/sources/file.ts'
 import type { Fingerprint } from '#shared/sources/fingerprint.ts'
+import { ownFileError } from '#shared/sources/own-file.ts'
 import type { Range } from '#shared/sources/slice.ts'
 import type { Pass, PassResult } from './pass.ts'
 import { createPool } from './pool.ts'
@@ -134,14 +135,23 @@ const positive = (partSize: number): number => {
  */
 const writeWhole = async <T>(path: string, write: (file: string) => Promise<T>): Promise<T> => {
   const file = `${path}.${randomUUID()}.tmp`
-  await mkdir(dirname(path), { recursive: true })
-  await (await open(file, 'wx', 0o600)).close()
+  const onFile = <R>(call: Promise<R>): Promise<R> =>
+    call.catch((error: unknown) => {
+      throw ownFileError(path, error)
+    })
+  await onFile(makeEmpty(file))
   try {
     const result = await write(file)
-    await rename(file, path)
+    await onFile(rename(file, path))
     return result
   } catch (error) {
-    await rm(file, { force: true })
+    // Where nothing can be written, it may be that nothing can be removed: the sweep comes again.
+    await rm(file, { force: true }).catch(() => undefined)
     throw error
   }
+}
+
+const makeEmpty = async (file: string): Promise<void> => {
+  await mkdir(dirname(file), { recursive: true })
+  await (await open(file, 'wx', 0o600)).close()
 }

@@ -1,11 +1,13 @@
 import { Worker } from 'node:worker_threads'
-import { TryLater } from '#shared/errors.ts'
+import { codeOf, HostTrouble, messageOf, ProcessStops, systemCodeOf } from '#shared/errors.ts'
 import { type Reply, fromWire } from './wire-error.ts'
 
-// The process is going down: another one may take the job at once.
-const CLOSED_RETRY_MS = 1_000
+const THREAD_AGAIN_MS = 5_000
 
-/** Threads that each do one job at a time. Disposing it stops them all; what they did fails with `TryLater`. */
+/** A thread takes some twenty MiB: one that has had nothing to do for so long is ended. */
+const IDLE_MS = 10_000
+
+/** Threads that each do one job at a time. Disposing it stops them all; what they did fails with `ProcessStops`. */
 export interface Pool<Job, Result> extends AsyncDisposable {
   /**
    * Runs a job as soon as a thread is free, in order of asking. An abort rejects with the signal's reason at
@@ -23,19 +25,18 @@ interface Options {
   readonly size: number
 }
 
-/** Threads start when they are needed, and keep no process alive when they are not. */
+/** Threads start when they are needed, and keep no process alive, nor much memory for long, when they are not. */
 export const createPool = <Job, Result>({ script, size }: Options): Pool<Job, Result> => {
   const waiting = new Set<Task<Job, Result>>()
   const busy = new Map<Task<Job, Result>, Lane<Job, Result>>()
-  const idle = new Set<Lane<Job, Result>>()
+  const idle = createIdle<Lane<Job, Result>>()
   let closed = false
 
   const startNext = (): void => {
     const [task] = waiting
     if (task === undefined || busy.size >= size) return
     waiting.delete(task)
-    const lane = [...idle].find(({ ended }) => !ended()) ?? startLane<Job, Result>(script)
-    idle.delete(lane)
+    const lane = idle.take() ?? startLane<Job, Result>(script)
     busy.set(task, lane)
     const free = (): void => {
       busy.delete(task)
@@ -50,7 +51,7 @@ export const createPool = <Job, Result>({ script, size }: Options): Pool<Job, Re
   }
   const run = async (job: Job, signal: AbortSignal): Promise<Result> => {
     signal.throwIfAborted()
-    if (closed) throw closing()
+    if (closed) throw new ProcessStops()
     const task = { job, ...Promise.withResolvers<Result>() }
     waiting.add(task)
     startNext()
@@ -58,10 +59,39 @@ export const createPool = <Job, Result>({ script, size }: Options): Pool<Job, Re
   }
   const dispose = async (): Promise<void> => {
     closed = true
-    for (const task of waiting) stop(task, closing())
-    await Promise.all([...busy.values(), ...idle].map((lane) => lane.stop(closing())))
+    for (const task of waiting) stop(task, new ProcessStops())
+    await Promise.all([...busy.values(), ...idle.takeAll()].map((lane) => lane.stop(new ProcessStops())))
   }
   return { run, [Symbol.asyncDispose]: dispose }
+}
+
+/** Threads without a job, each ended unless it is taken in time. */
+const createIdle = <L extends Pick<Lane<unknown, unknown>, 'stop' | 'ended'>>() => {
+  const timers = new Map<L, NodeJS.Timeout>()
+  const takeAll = (): L[] => {
+    const lanes = [...timers.keys()]
+    for (const timer of timers.values()) clearTimeout(timer)
+    timers.clear()
+    return lanes
+  }
+  return {
+    takeAll,
+    add: (lane: L): void => {
+      const end = (): void => {
+        timers.delete(lane)
+        void lane.stop(new ProcessStops())
+      }
+      timers.set(lane, setTimeout(end, IDLE_MS).unref())
+    },
+    /** One that lives. */
+    take: (): L | undefined => {
+      const lane = [...timers.keys()].find(({ ended }) => !ended())
+      if (lane === undefined) return undefined
+      clearTimeout(timers.get(lane))
+      timers.delete(lane)
+      return lane
+    },
+  }
 }
 
 const untilAborted = <T>(signal: AbortSignal, work: Promise<T>, onAbort: () => void): Promise<T> => {
@@ -69,7 +99,13 @@ const untilAborted = <T>(signal: AbortSignal, work: Promise<T>, onAbort: () => v
   return work.finally(() => signal.removeEventListener('abort', onAbort))
 }
 
-const closing = (): TryLater => new TryLater('Hashing stops, as this process does', CLOSED_RETRY_MS)
+/** A thread that found no descriptors to start with is no crash: no job of its is to blame. */
+const crashed = (cause: unknown): Error => {
+  const isHostTrouble = systemCodeOf(cause) !== '' || codeOf(cause) === 'ERR_WORKER_INIT_FAILED'
+  if (!isHostTrouble) return new Error('A hashing thread crashed', { cause })
+  const message = `No hashing thread could be started (${messageOf(cause)}): are too many files open?`
+  return new HostTrouble(message, THREAD_AGAIN_MS, { cause })
+}
 
 interface Lane<Job, Result> {
   readonly run: (job: Job) => Promise<Result>
@@ -93,7 +129,7 @@ const startLane = <Job, Result>(script: URL): Lane<Job, Result> => {
     if ('error' in reply) task.reject(fromWire(reply.error))
     else task.resolve(reply.result)
   })
-  worker.on('error', (cause) => void stop(new Error('A hashing thread crashed', { cause })))
+  worker.on('error', (cause) => void stop(crashed(cause)))
   worker.on('exit', (code) => void stop(new Error(`A hashing thread ended with code ${code}`)))
   return {
     stop,

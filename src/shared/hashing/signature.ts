@@ -1,5 +1,3 @@
-import { createBLAKE2b } from 'hash-wasm'
-
 const BLOCK = 2048
 const HEADER = 12
 const WEAK = 4
@@ -62,6 +60,8 @@ export const signatureOrigin = (
 export type WriteEntries = (chunk: Uint8Array, into: Buffer) => number
 
 export const createEntryWriter = async (): Promise<WriteEntries> => {
+  // Loaded here: of all threads that know how long a signature is, one makes any.
+  const { createBLAKE2b } = await import('hash-wasm')
   const blake2b = await createBLAKE2b(8 * STRONG)
   return (chunk, into) => {
     let written = 0

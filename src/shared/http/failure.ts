@@ -1,5 +1,7 @@
+import { closeSync, openSync } from 'node:fs'
+import { devNull } from 'node:os'
 import { errors } from 'undici'
-import { AccountParked, FatalError, StartOver, TryLater, Unreachable } from '../errors.ts'
+import { AccountParked, FatalError, HostTrouble, StartOver, TryLater, Unreachable } from '../errors.ts'
 import { retryAfterMs } from './retry-after.ts'
 import type { Watch } from './watch.ts'
 
@@ -16,6 +18,9 @@ interface Answered {
 // How long a 429 that names no time stops an account. VRChat's lockouts last longer, but its first "slow
 // down" does not, and whoever parks may grow the pauses.
 const OWN_PAUSE_MS = 60_000
+
+// Descriptors come back as parts end, within seconds.
+const DESCRIPTORS_AGAIN_MS = 2_000
 
 // Failed before a connection stood: the other side cannot have seen the request.
 const NEVER_SENT: ReadonlySet<string> = new Set([
@@ -43,7 +48,32 @@ export const describeFailure = (error: unknown, { url, what }: Asked, watch: Wat
   if (source !== undefined) return source
   // Ours, such as a header that is none: a bug, and no trouble of the other side.
   if (error instanceof TypeError || error instanceof errors.InvalidArgumentError) return error
-  return new Unreachable(originOf(url), `${what} → ${brief(error)}`, { cause: error })
+  return (
+    noDescriptor(error, what) ?? new Unreachable(originOf(url), `${what} → ${brief(error)}`, { cause: error })
+  )
+}
+
+/** Nothing was sent, and the other side has no part in it: its circuit stays as it is. */
+const noDescriptor = (error: unknown, what: string): HostTrouble | undefined => {
+  if (!isOutOfDescriptors(error)) return undefined
+  const message = `${what} → no connection, as too many files are open; raise \`ulimit -n\``
+  return new HostTrouble(message, DESCRIPTORS_AGAIN_MS, { cause: error })
+}
+
+/** The lookup of a name fails without descriptors as well, and says anything but that. */
+const isOutOfDescriptors = (error: unknown): boolean => {
+  const isLookup = error instanceof Error && 'syscall' in error && error.syscall === 'getaddrinfo'
+  const code = codeOf(isLookup ? triedToOpen() : error)
+  return code === 'EMFILE' || code === 'ENFILE'
+}
+
+const triedToOpen = (): unknown => {
+  try {
+    closeSync(openSync(devNull, 'r'))
+    return undefined
+  } catch (error) {
+    return error
+  }
 }
 
 const brief = (error: unknown): string => {

@@ -6,6 +6,7 @@ import { FatalError } from '#shared/errors.ts'
 import type { Slice } from '#shared/providers/provider.ts'
 import { type Fingerprint, fingerprintOf } from './fingerprint.ts'
 import { type Roots, openSource } from './open.ts'
+import { ownFileError } from './own-file.ts'
 import { refused, sourceError } from './refusal.ts'
 import { type Range, createSlice } from './slice.ts'
 
@@ -76,9 +77,20 @@ export const createFileSources = (roots: readonly string[]): FileSources => {
   }
 }
 
-/** Bytes of a file that the service itself wrote, such as a signature. Fails with `StartOver` if it is too short. */
+/**
+ * Bytes of a file that the service itself wrote, such as a signature. Fails with `StartOver` if it is too short, and
+ * with `HostTrouble` if it can not be opened: whoever comes again makes one that is gone anew.
+ */
 export const sliceOwnFile = (path: string, range: Range): Slice =>
-  createSlice({ path, range, open: () => open(path) })
+  createSlice({ path, range, open: () => openOwnFile(path) })
+
+const openOwnFile = async (path: string): Promise<FileHandle> => {
+  try {
+    return await open(path)
+  } catch (error) {
+    throw ownFileError(path, error)
+  }
+}
 
 /** Resolves source roots, see `createFileSources`. */
 export const resolveRoots = (roots: readonly string[]): Roots => ({

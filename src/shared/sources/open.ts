@@ -2,7 +2,7 @@ import { type BigIntStats, constants } from 'node:fs'
 import { type FileHandle, open, readlink, realpath, stat } from 'node:fs/promises'
 import { resolve, sep } from 'node:path'
 import { type Fingerprint, assertUnchanged } from './fingerprint.ts'
-import { assertRegular, outsideRoots, sourceError } from './refusal.ts'
+import { assertRegular, outsideRoots, refused, sourceError } from './refusal.ts'
 
 /** Folders that sources may be in: as the settings name them, and what these names resolved to. */
 export interface Roots {
@@ -55,6 +55,7 @@ export const openLocated = async (path: string, real: string, roots?: Roots): Pr
   try {
     const opened = await onSource(path, handle.stat({ bigint: true }))
     assertRegular(opened, path)
+    if (opened.size === 0n) await assertEmpty(handle, path)
     if (roots !== undefined && !isUnder(await openedPath(handle, opened, real), roots.real)) {
       throw outsideRoots(path, roots.named)
     }
@@ -63,6 +64,16 @@ export const openLocated = async (path: string, real: string, roots?: Roots): Pr
     await handle.close()
     throw error
   }
+}
+
+/** What the system makes up while it is read, such as `/proc/self/environ`, is regular and empty by its looks. */
+const assertEmpty = async (handle: FileHandle, path: string): Promise<void> => {
+  const { bytesRead } = await onSource(path, handle.read(Buffer.alloc(1), 0, 1, 0))
+  if (bytesRead === 0) return
+  // Unless it has just been written to.
+  const { size } = await onSource(path, handle.stat({ bigint: true }))
+  if (size === 0n)
+    throw refused(path, 'is made up by the system as it is read: write what it says to a file first')
 }
 
 /**

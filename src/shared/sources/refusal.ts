@@ -1,8 +1,10 @@
 import type { BigIntStats } from 'node:fs'
-import { FatalError, TryLater } from '#shared/errors.ts'
+import { FatalError, HostTrouble, systemCodeOf } from '#shared/errors.ts'
 
 // Descriptors come back as parts end, within seconds.
 const DESCRIPTORS_AGAIN_MS = 2_000
+// A share that is mounted again, a disk that is plugged in.
+const DISK_AGAIN_MS = 5_000
 
 /** A source that will never do as it is; `what` completes a sentence that begins with its name. */
 export const refused = (path: string, what: string, cause?: unknown): FatalError =>
@@ -45,20 +47,18 @@ const REFUSALS: Readonly<Record<string, string>> = {
 }
 
 /**
- * What a failed file system call on a source means: a refusal, `TryLater` when this process or machine has too
- * many files open, or a plain error (EIO, ESTALE …) that is worth another attempt.
+ * What a failed file system call on a source means: a refusal; `HostTrouble` when this machine can not read it now,
+ * as too many files are open or its disk or share is in trouble; the error itself when it is none of these.
  */
 export const sourceError = (path: string, error: unknown): Error => {
-  const code = errorCode(error)
+  const code = systemCodeOf(error)
   const what = REFUSALS[code]
   if (what !== undefined) return refused(path, what, error)
   if (code === 'EMFILE' || code === 'ENFILE') {
-    return new TryLater(`${path} could not be opened: too many files are open`, DESCRIPTORS_AGAIN_MS, {
-      cause: error,
-    })
+    const message = `${path} could not be opened: too many files are open; raise \`ulimit -n\``
+    return new HostTrouble(message, DESCRIPTORS_AGAIN_MS, { cause: error })
   }
-  return new Error(`${path} could not be read${code && ` (${code})`}`, { cause: error })
+  if (code === '') return new Error(`${path} could not be read`, { cause: error })
+  const message = `${path} could not be read (${code}): check its disk or share, and that it is mounted`
+  return new HostTrouble(message, DISK_AGAIN_MS, { cause: error })
 }
-
-const errorCode = (error: unknown): string =>
-  error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : ''

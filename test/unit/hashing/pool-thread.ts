@@ -8,6 +8,6 @@ port?.on('message', ({ say, wait }: { say: string; wait?: Int32Array }) => {
   // Deaf to everything until the test lets go.
   if (wait !== undefined) Atomics.wait(wait, 0, 0)
   port.postMessage(
-    say === 'fail' ? { error: { kind: 'try-later', message: say, delayMs: 7 } } : { result: say },
+    say === 'fail' ? { error: { kind: 'wait', host: false, message: say, delayMs: 7 } } : { result: say },
   )
 })

@@ -109,7 +109,7 @@ test('disposing ends what runs and what waits, to be tried again elsewhere', asy
   const ended = Promise.allSettled(jobs)
   await pool[Symbol.asyncDispose]()
 
-  const later = { status: 'rejected', reason: { name: 'TryLater' } }
+  const later = { status: 'rejected', reason: { name: 'ProcessStops' } }
   expect(await ended).toMatchObject([later, later])
-  await expect(pool.run({ say: 'late' }, never)).rejects.toMatchObject({ name: 'TryLater' })
+  await expect(pool.run({ say: 'late' }, never)).rejects.toMatchObject({ name: 'ProcessStops' })
 })

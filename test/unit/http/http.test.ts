@@ -130,7 +130,7 @@ function* endless(): Generator<Buffer> {
 
 const gigabyte = { length: 1e9, open: () => Readable.from(endless(), { objectMode: false }) }
 
-test('an answer that comes while the body is still going out counts', () =>
+test('row 18: an answer that comes while the body is still going out counts', () =>
   withServer(reply('HTTP/1.1 403 Forbidden\ncontent-length: 2\n\nno'), async ({ send }) => {
     expect(await send({ method: 'PUT', body: gigabyte })).toMatchObject({
       status: 403,
@@ -158,7 +158,7 @@ test.each<[string, (socket: Socket) => void]>([
   }),
 )
 
-test('a server that stops reading is given up', () =>
+test('row 19: a server that stops reading is given up', () =>
   withServer(
     (socket) => void socket.pause(),
     async ({ send }) => {
@@ -197,13 +197,13 @@ const flood = (status: number) => (socket: Socket) => {
   more()
 }
 
-test('a huge error page is read to 64 KiB, and its connection dropped', () =>
+test('row 39: a huge error page is read to 64 KiB, and its connection dropped', () =>
   withServer(flood(500), async ({ send }) => {
     const answer = await send()
     expect([answer.status, answer.text.length]).toEqual([500, 65_536])
   }))
 
-test('a success without end is none', () =>
+test('row 39: a success without end is none', () =>
   withServer(
     flood(200),
     async ({ send }) => {

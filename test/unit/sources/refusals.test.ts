@@ -69,7 +69,7 @@ test('another file than the expected one is not opened', async () => {
   })
 })
 
-test('links are followed as long as they stay under a root', async () => {
+test('row 35: links are followed as long as they stay under a root', async () => {
   await using place = await makePlace()
   await symlink('file', join(place.root, 'link'))
   await symlink(place.root, join(place.outside, 'into-root'))
@@ -91,7 +91,7 @@ test('a root may be a link, or relative, or the whole machine', async () => {
   }
 })
 
-test('what lies outside of the roots is refused, whichever way it is named', async () => {
+test('row 35: what lies outside of the roots is refused, whichever way it is named', async () => {
   await using place = await makePlace()
   await symlink(place.outside, join(place.root, 'folder-out'))
   await symlink(join(place.outside, 'secret'), join(place.root, 'file-out'))
@@ -123,7 +123,7 @@ test('a missing file, and a file in the place of a folder, are named', async () 
   await expect(fingerprint(path('x'.repeat(300)))).rejects.toEqual(refusal('longer name'))
 })
 
-test('folders, pipes, sockets and devices are refused by their names, and a pipe does not hang', async () => {
+test('row 35: folders, pipes, sockets and devices are refused by their names, and a pipe does not hang', async () => {
   await using place = await makePlace()
   const path = (name: string): string => join(place.root, name)
   execFileSync('mkfifo', [path('pipe')])
@@ -138,7 +138,7 @@ test('folders, pipes, sockets and devices are refused by their names, and a pipe
   server.close()
 })
 
-test('a folder swapped for a link out of the roots, after the look and before the open, gives nothing away', async () => {
+test('row 35: a folder swapped for a link out of the roots, after the look and before the open, gives nothing away', async () => {
   await using place = await makePlace()
   const roots = resolveRoots([place.root])
   const path = join(place.root, 'folder/secret')
@@ -152,7 +152,7 @@ test('a folder swapped for a link out of the roots, after the look and before th
   await expect(openLocated(path, real, roots)).rejects.toEqual(refusal(path, 'outside the source roots'))
 })
 
-test('a pipe that took the place of a file, after the look and before the open, does not hang', async () => {
+test('row 35: a pipe that took the place of a file, after the look and before the open, does not hang', async () => {
   await using place = await makePlace()
   const path = join(place.root, 'file')
   const real = await locate(path)
@@ -188,11 +188,29 @@ test('a root that is none is named at once', async () => {
 
 test('no failure of the file system is taken for another', () => {
   expect(sourceError('/a', failed('EACCES'))).toEqual(refusal('/a', 'not readable for this service'))
-  expect(sourceError('/a', failed('EMFILE'))).toMatchObject({ name: 'TryLater', delayMs: 2_000 })
-  expect(sourceError('/a', failed('ENFILE'))).toMatchObject({ name: 'TryLater' })
-  expect(sourceError('/a', failed('EIO'))).toMatchObject({
-    name: 'Error',
-    message: '/a could not be read (EIO)',
+  expect(sourceError('/a', new Error('a bug'))).toMatchObject({ name: 'Error', cause: { message: 'a bug' } })
+})
+
+test.each([
+  ['EMFILE', '/a could not be opened: too many files are open; raise `ulimit -n`'],
+  ['ENFILE', '/a could not be opened: too many files are open; raise `ulimit -n`'],
+  ['EIO', '/a could not be read (EIO): check its disk or share, and that it is mounted'],
+  ['ESTALE', '/a could not be read (ESTALE): check its disk or share, and that it is mounted'],
+])('row 32: a source that can not be read for %s is waited for, with the reason', (code, message) => {
+  expect(sourceError('/a', failed(code))).toMatchObject({ name: 'HostTrouble', message, cause: { code } })
+})
+
+test('row 35: what the system makes up as it is read is refused, though it looks like an empty file', async () => {
+  await using place = await makePlace()
+  const everything = createFileSources(['/'])
+  await expect(everything.fingerprint('/proc/self/environ')).rejects.toEqual(
+    refusal(
+      '/proc/self/environ',
+      process.platform === 'linux' ? 'is made up by the system' : 'does not exist',
+    ),
+  )
+  await symlink('/proc/self/environ', join(place.root, 'link'))
+  await expect(createFileSources([place.root]).fingerprint(join(place.root, 'link'))).rejects.toMatchObject({
+    class: 'source-refused',
   })
-  expect(sourceError('/a', failed('ESTALE'))).toMatchObject({ name: 'Error', cause: { code: 'ESTALE' } })
 })
