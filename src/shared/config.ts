@@ -36,9 +36,11 @@ const settings = {
   maxCrashes: setting('STEVEDORE_MAX_CRASHES', whole(1, 1_000).default(5)),
   deadlineMs: setting('STEVEDORE_DEADLINE_MS', whole(second, 365 * day).default(day)),
   retainUploadsMs: setting('STEVEDORE_RETAIN_UPLOADS_MS', whole(0, 3_650 * day).default(30 * day)),
+  retainJobsMs: setting('STEVEDORE_RETAIN_JOBS_MS', whole(0, 3_650 * day).default(7 * day)),
+  retainEvents: setting('STEVEDORE_RETAIN_EVENTS', whole(100, 10_000_000).default(10_000)),
   retainVersions: setting('STEVEDORE_RETAIN_VERSIONS', whole(1, 100_000).default(100)),
   loginBudgetMs: setting('STEVEDORE_LOGIN_BUDGET_MS', whole(0, longestTimer).default(30 * minute)),
-  reconcileMs: setting('STEVEDORE_RECONCILE_MS', whole(100, longestTimer).default(15 * second)),
+  reconcileMs: setting('STEVEDORE_RECONCILE_MS', whole(100, day).default(15 * second)),
   prefix: setting('STEVEDORE_PREFIX', hashTag().default('{stevedore}')),
   cacheDir: setting('STEVEDORE_CACHE_DIR', folder().optional()),
 }

@@ -28,6 +28,8 @@ export const createKeys = (prefix: string) => ({
   accountLoginSpent: (id: string) => `${prefix}:account:${id}:login-spent`,
   accounts: `${prefix}:accounts`,
   leader: `${prefix}:leader`,
+  /** Written only to see whether Redis takes writes. */
+  probe: `${prefix}:probe`,
   /** Channels. */
   wake: `${prefix}:wake`,
   cancel: `${prefix}:cancel`,

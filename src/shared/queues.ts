@@ -28,40 +28,53 @@ export const uploadJobId = (upload: string, run: number): string => `${upload}-r
 export const partJobId = ({ upload, epoch, blob, number }: PartJob): string =>
   `${upload}-e${epoch}-${blob}-${number}`
 
-const DAY_S = 24 * 60 * 60
+/** Ended jobs are kept for people to look at; nothing depends on them. An upload's job names all its parts. */
+const UPLOAD_JOBS_KEPT = 1000
+const PART_JOBS_KEPT = 10_000
+/** What BullMQ says of its jobs: nobody here listens. */
+const EVENTS_KEPT = 1000
+const streams = { events: { maxLen: EVENTS_KEPT } }
 
-/** For people to look at; nothing depends on kept jobs. */
-const uploadJobOptions: JobsOptions = {
+const ageS = (ms: number): number => Math.max(1, Math.ceil(ms / 1000))
+
+const uploadJobOptions = (retainMs: number): JobsOptions => ({
   attempts: 10,
   backoff: { type: 'exponential', delay: 500, jitter: 0.5 },
-  removeOnComplete: { age: 7 * DAY_S, count: 5000 },
-  removeOnFail: { age: 30 * DAY_S, count: 5000 },
+  removeOnComplete: { age: ageS(retainMs), count: UPLOAD_JOBS_KEPT },
+  removeOnFail: { age: ageS(retainMs), count: UPLOAD_JOBS_KEPT },
   stackTraceLimit: 3,
   keepLogs: 20,
   sizeLimit: 4096,
-}
+})
 
 /** Attempts of a part that is itself to blame; trouble of the other side uses none. */
 export const PART_ATTEMPTS = 5
 
-const partJobOptions: JobsOptions = {
+const partJobOptions = (retainMs: number): JobsOptions => ({
   attempts: PART_ATTEMPTS,
   backoff: { type: 'exponential', delay: 500, jitter: 0.5 },
   // The parent is woken at once and cleans up; the reason is in the record.
   continueParentOnFailure: true,
-  removeOnComplete: { age: DAY_S, count: 20_000 },
+  removeOnComplete: { age: ageS(retainMs), count: PART_JOBS_KEPT },
   // An id that sits in `failed` would never run again, and its parent would wait for it for ever.
   removeOnFail: true,
   stackTraceLimit: 3,
   keepLogs: 20,
   sizeLimit: 4096,
-}
+})
 
 /** Parts far into a file yield to the first parts of others, so a small upload is not stuck behind a big one. */
 const partPriority = (number: number): number => 1 + Math.floor(number / 20)
 
-export function openQueues({ redis, prefix }: { redis: Redis; prefix: string }) {
-  const options = { connection: redis, prefix: queuePrefix(prefix) }
+interface Options {
+  readonly redis: Redis
+  readonly prefix: string
+  /** How long ended jobs are kept, in ms. */
+  readonly retainMs: number
+}
+
+export function openQueues({ redis, prefix, retainMs }: Options) {
+  const options = { connection: redis, prefix: queuePrefix(prefix), streams }
   const uploads = new Queue<UploadJob>(UPLOAD_QUEUE, options)
   const parts = new Queue<PartJob>(PART_QUEUE, options)
   // The connection reports its own errors. Without a listener BullMQ prints them, command and arguments and all.
@@ -80,7 +93,7 @@ export function openQueues({ redis, prefix }: { redis: Redis; prefix: string }) 
         started.map(({ id, run, fileName }) => ({
           name: fileName,
           data: { upload: id },
-          opts: { ...uploadJobOptions, jobId: uploadJobId(id, run) },
+          opts: { ...uploadJobOptions(retainMs), jobId: uploadJobId(id, run) },
         })),
       )
     },
@@ -95,7 +108,8 @@ export function openQueues({ redis, prefix }: { redis: Redis; prefix: string }) 
       await parts.addBulk(
         numbers.map((number) => {
           const data = { upload: record.id, epoch: record.epoch, blob, number }
-          const opts = { ...partJobOptions, jobId: partJobId(data), priority: partPriority(number), parent }
+          const own = { jobId: partJobId(data), priority: partPriority(number), parent }
+          const opts = { ...partJobOptions(retainMs), ...own }
           return { name: `${label} · part ${number} of ${total}`, data, opts }
         }),
       )
@@ -108,3 +122,25 @@ export function openQueues({ redis, prefix }: { redis: Redis; prefix: string }) 
 }
 
 export type Queues = ReturnType<typeof openQueues>
+
+interface WhichParts {
+  readonly blob: string
+  readonly numbers: readonly number[]
+}
+
+/**
+ * Forgets completed jobs of parts whose receipts are missing all the same, as after a Redis that lost its last
+ * moments: under the same id, none could be added again.
+ */
+export async function forgetCompletedParts(
+  { parts }: Queues,
+  { id, epoch }: UploadRecord,
+  { blob, numbers }: WhichParts,
+): Promise<void> {
+  await Promise.all(
+    numbers.map(async (number) => {
+      const jobId = partJobId({ upload: id, epoch, blob, number })
+      if ((await parts.getJobState(jobId)) === 'completed') await parts.remove(jobId)
+    }),
+  )
+}

@@ -9,6 +9,7 @@ import { createLeases } from './governor/leases.ts'
 import { createTurns } from './governor/turns.ts'
 import { createKeys } from './keys.ts'
 import { createProviderList, createProviders } from './providers/index.ts'
+import type { Provider } from './providers/provider.ts'
 import { openQueues } from './queues.ts'
 import { createOverview } from './records/overview.ts'
 import { createParts } from './records/parts.ts'
@@ -16,23 +17,27 @@ import { createScripts } from './records/scripts.ts'
 import { createUploads } from './records/uploads.ts'
 import type { Secrets } from './secrets.ts'
 
+type Retained = 'retainEvents' | 'retainJobsMs' | 'retainUploadsMs' | 'retainVersions'
+
 interface Deps {
   /** Shared by everything here. The caller closes it, last of all. */
   readonly redis: Redis
-  readonly config: Pick<Config, 'lockMs' | 'loginBudgetMs' | 'prefix' | 'retainVersions'>
+  readonly config: Pick<Config, 'lockMs' | 'loginBudgetMs' | 'prefix' | Retained>
   readonly secrets: Secrets
+  /** Instead of all there are, as they are: tests give some whose waits are short. */
+  readonly providers?: readonly Provider[]
 }
 
 /** What both processes need: all that lives in Redis, and the providers. */
-export function openStores({ redis, config, secrets }: Deps) {
+export function openStores({ redis, config, secrets, providers: providerList = createProviderList() }: Deps) {
   const keys = createKeys(config.prefix)
-  const run = createScripts(redis, keys)
+  const run = createScripts(redis, keys, config.retainEvents)
   const instance = `${hostname()}:${process.pid}:${randomUUID().slice(0, 8)}`
   const leases = createLeases({ run, leaseMs: config.lockMs })
   const governors = createGovernors({ run, leases, turns: createTurns(), instance })
   const accounts = createAccounts({ redis, keys, run, secrets })
-  const queues = openQueues({ redis, prefix: config.prefix })
-  const providerList = createProviderList()
+  const retainMs = Math.min(config.retainJobsMs, config.retainUploadsMs)
+  const queues = openQueues({ redis, prefix: config.prefix, retainMs })
 
   return {
     redis,
@@ -58,7 +63,7 @@ export function openStores({ redis, config, secrets }: Deps) {
     providerList,
 
     [Symbol.asyncDispose]: async (): Promise<void> => {
-      leases[Symbol.dispose]()
+      await leases[Symbol.asyncDispose]()
       await queues.close()
     },
   }

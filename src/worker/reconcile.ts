@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import type { Redis } from 'ioredis'
 import type { Logger } from 'pino'
 import type { Keys } from '#shared/keys.ts'
@@ -6,6 +5,8 @@ import { uploadJobId } from '#shared/queues.ts'
 import type { Queues } from '#shared/queues.ts'
 import type { UploadRecord } from '#shared/records/upload.ts'
 import type { Uploads } from '#shared/records/uploads.ts'
+import { promoteMisdated } from './delays.ts'
+import { startLoop } from './loop.ts'
 
 interface Deps {
   readonly redis: Redis
@@ -14,7 +15,6 @@ interface Deps {
   readonly queues: Queues
   readonly instance: string
   readonly everyMs: number
-  readonly retainMs: number
   readonly log: Logger
 }
 
@@ -22,39 +22,22 @@ const CHANGES_PER_TICK = 500
 
 /**
  * Compares running records with their jobs, on one leader at a time, and gives a job back to an upload that
- * was seen without one twice with the same rev. Also forgets uploads that ended long ago.
+ * was seen without one, or waiting for parts that are gone, twice with the same rev.
  */
 export function startReconcile(deps: Deps): AsyncDisposable {
   const { everyMs, log } = deps
-  const stop = new AbortController()
   let suspects = new Map<string, string>()
 
-  const tick = async (): Promise<void> => {
+  return startLoop({ everyMs, log, what: 'reconciling' }, async () => {
     if (!(await lead(deps))) {
       suspects = new Map()
       return
     }
     suspects = await compare(deps, suspects)
-    await failOverdue(deps)
-    await forgetOld(deps)
-  }
-
-  const loop = async (): Promise<void> => {
-    while (!stop.signal.aborted) {
-      await tick().catch((error: unknown) => log.warn({ err: error }, 'reconciling failed; trying again'))
-      await sleep(everyMs * (0.9 + Math.random() / 5), undefined, { signal: stop.signal }).catch(
-        () => undefined,
-      )
-    }
-  }
-  const looping = loop()
-
-  return {
-    [Symbol.asyncDispose]: async (): Promise<void> => {
-      stop.abort()
-      await looping
-    },
-  }
+    const now = await deps.uploads.now()
+    await letMisdatedRun(deps, now)
+    await failOverdue(deps, now)
+  })
 }
 
 /** A leader that died is followed soon: what it left wrong has to be seen twice before it is mended. */
@@ -62,8 +45,10 @@ const LEADS_FOR_TICKS = 1.5
 
 async function lead({ redis, keys, instance, everyMs }: Deps): Promise<boolean> {
   const ttl = Math.ceil(everyMs * LEADS_FOR_TICKS)
-  if ((await redis.set(keys.leader, instance, 'PX', ttl, 'NX')) !== null) return true
-  if ((await redis.get(keys.leader)) !== instance) return false
+  const leader = await redis.get(keys.leader)
+  if (leader === null) return (await redis.set(keys.leader, instance, 'PX', ttl, 'NX')) !== null
+  if (leader !== instance) return false
+  // A Redis that is full takes this, and no SET: somebody has to go on leading, and remove what is old.
   await redis.pexpire(keys.leader, ttl)
   return true
 }
@@ -92,8 +77,17 @@ async function whatIsWrong({ queues }: Deps, record: UploadRecord): Promise<stri
   if (state === 'unknown' || state === 'completed' || state === 'failed') return state
   if (state !== 'waiting-children') return undefined
   const job = await queues.uploads.getJob(id)
-  const { unprocessed = 0 } = (await job?.getDependenciesCount({ unprocessed: true })) ?? {}
-  return unprocessed === 0 ? 'waiting for nobody' : undefined
+  const { unprocessed = [] } = (await job?.getDependencies({ unprocessed: { count: 1000 } })) ?? {}
+  if (unprocessed.length === 0) return 'waiting for nobody'
+  const lost = await lostAmong(queues, unprocessed)
+  return lost.length === 0 ? undefined : `waiting for ${lost.toSorted().join(', ')}, which is gone`
+}
+
+/** Ids of parts that are in no list of their queue: nobody will ever run them. */
+async function lostAmong({ parts }: Queues, jobKeys: readonly string[]): Promise<string[]> {
+  const ids = jobKeys.map((key) => key.slice(parts.toKey('').length))
+  const states = await Promise.all(ids.map(async (id) => parts.getJobState(id)))
+  return ids.filter((_, index) => states[index] === 'unknown')
 }
 
 async function mend({ queues }: Deps, record: UploadRecord): Promise<void> {
@@ -103,12 +97,14 @@ async function mend({ queues }: Deps, record: UploadRecord): Promise<void> {
 }
 
 /** Whatever an upload waits for, it waits no longer than it was given. */
-async function failOverdue({ uploads }: Deps): Promise<void> {
-  const overdue = await uploads.overdue(Date.now(), CHANGES_PER_TICK)
+async function failOverdue({ uploads }: Deps, now: number): Promise<void> {
+  const overdue = await uploads.overdue(now, CHANGES_PER_TICK)
   await Promise.all(overdue.map((id) => uploads.expire(id)))
 }
 
-async function forgetOld({ uploads, retainMs }: Deps): Promise<void> {
-  const old = await uploads.endedBefore(Date.now() - retainMs, CHANGES_PER_TICK)
-  await Promise.all(old.map((id) => uploads.remove(id)))
+async function letMisdatedRun({ redis, queues, log }: Deps, now: number): Promise<void> {
+  for (const queue of [queues.uploads, queues.parts]) {
+    const jobs = await promoteMisdated(redis, queue, now)
+    if (jobs.length > 0) log.warn({ jobs }, 'put off by a host whose clock is wrong: run now')
+  }
 }

@@ -1,5 +1,5 @@
 import type { Logger } from 'pino'
-import { isEnded } from '#shared/records/upload.ts'
+import { isEnded, UnknownRecord } from '#shared/records/upload.ts'
 import type { Uploads } from '#shared/records/uploads.ts'
 import type { Contents } from './contents.ts'
 
@@ -14,8 +14,14 @@ interface Deps {
 /** Now and every hour, drops what this machine keeps for uploads that ended or began a new epoch. */
 export function startSweep({ uploads, contents, log }: Deps): Disposable {
   const isWanted = async (upload: string, epoch: number): Promise<boolean> => {
-    const record = await uploads.read(upload)
-    return record !== undefined && !isEnded(record.state) && record.epoch === epoch
+    try {
+      const record = await uploads.read(upload)
+      return record !== undefined && !isEnded(record.state) && record.epoch === epoch
+    } catch (error) {
+      // Whoever can read it will know; one such record must not keep all others from being swept.
+      if (error instanceof UnknownRecord) return true
+      throw error
+    }
   }
   const sweep = (): void => {
     contents.sweep(isWanted).catch((error: unknown) => log.warn({ err: error }, 'could not sweep; later'))
