@@ -12,9 +12,11 @@ await runProcess('standalone', process.env, async (context) => {
   const booted = resources.use(await boot(config, { name: 'standalone', log, ...embedded }))
   // First, as its port may be taken: a second standalone must not take parts from the one that runs.
   const producer = resources.use(await startProducer({ config, boot: booted, log }))
-  resources.use(await startWorker({ config, boot: booted, log }))
-  // Put away before the worker all the same: nothing more is accepted while parts end.
-  resources.use(producer)
+  const worker = resources.use(await startWorker({ config, boot: booted, log }))
+  // Both at once: whoever is still being answered must not take from the time in which parts may end.
+  resources.defer(async () => {
+    await Promise.all([producer[Symbol.asyncDispose](), worker[Symbol.asyncDispose]()])
+  })
   log.info(
     {
       redis: embedded?.description ?? 'REDIS_URL',

@@ -46,14 +46,15 @@ export function createEnqueue(deps: Deps): Enqueue {
     const fingerprint = sources.fingerprint(path).catch(refuseSource)
     // Awaited only below: a repeated request is answered even if its source is gone by now.
     fingerprint.catch(() => undefined)
-    const [before, account] = await Promise.all([
+    const [before, account, now] = await Promise.all([
       idempotency === undefined ? undefined : overview.acceptedBefore(idempotency),
       accounts.read(request.account),
+      uploads.now(),
     ])
     if (before !== undefined) return same(before)
 
     const { size } = await fingerprint
-    const upload = newUpload(deps, request, { account: mustExist(account, request), size, path })
+    const upload = newUpload(deps, request, { account: mustExist(account, request), size, path, now })
     const accepted = await uploads.accept(upload, idempotency)
     if (accepted.kind === 'no-account') throw noAccount(request.account)
     return same(accepted)
@@ -94,9 +95,11 @@ interface Found {
   readonly account: AccountRecord
   readonly size: number
   readonly path: string
+  /** By Redis's clock, which is the one that deadlines are judged by. */
+  readonly now: number
 }
 
-function newUpload(deps: Deps, request: UploadRequest, { account, size, path }: Found): NewUpload {
+function newUpload(deps: Deps, request: UploadRequest, { account, size, path, now }: Found): NewUpload {
   const id = newUploadId()
   const provider = deps.providers(request.provider)
   const { provided } = request
@@ -111,7 +114,7 @@ function newUpload(deps: Deps, request: UploadRequest, { account, size, path }: 
     size,
     priority: request.priority,
     verify: provided['verify'] === 'download' ? 'download' : 'none',
-    deadline: request.deadline === undefined ? Date.now() + deps.deadlineMs : Date.parse(request.deadline),
+    deadline: request.deadline === undefined ? now + deps.deadlineMs : Date.parse(request.deadline),
   }
 }
 

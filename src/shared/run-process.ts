@@ -26,22 +26,27 @@ export async function runProcess(
     const config = loadConfig(environment, role)
     const log = createLog({ level: config.logLevel, role })
     await using resources = new AsyncDisposableStack()
-    const stopped = untilStopped()
+    let leftMs = PUT_AWAY_MS
+    const stopped = untilStopped(() => {
+      log.info('stopping: parts under way may finish; a second signal ends at once')
+      endAfter(leftMs, log)
+    })
     // A signal during the start stops as well: as soon as there is something to put away in order.
     await start({ config, log, resources })
+    leftMs += config.graceMs
     await stopped
-    log.info('stopping: parts under way may finish; a second signal ends at once')
-    endAfter(config.graceMs + PUT_AWAY_MS, log)
   } catch (error) {
     process.stderr.write(`stevedore ${role}: ${messageOf(error)}\n`)
     process.exitCode = 1
   }
+  // Without Redis not everything can be put away, and what is left could hold the process open for ever.
+  process.exit()
 }
 
-/** Beside the grace period of the work itself. */
+/** Beside the grace period of the work itself, which there is none of during the start. */
 const PUT_AWAY_MS = 10_000
 
-/** With Redis away nothing can be put away in order. To die then is safe: it is what every step is made for. */
+/** What can not be put away in order is left. To die is safe: it is what every step is made for. */
 function endAfter(ms: number, log: Logger): void {
   const timer = setTimeout(() => {
     log.error('could not stop in order in time; ending all the same')
@@ -53,12 +58,14 @@ function endAfter(ms: number, log: Logger): void {
 /** One Ctrl-C arrives twice under npm: from the terminal, and from npm, which passes on what it got itself. */
 const SAME_SIGNAL_MS = 1000
 
-async function untilStopped(): Promise<void> {
+async function untilStopped(onSignal: () => void): Promise<void> {
   await new Promise<void>((resolve) => {
     let stoppedAt: number | undefined
     const hear = (): void => {
       if (stoppedAt !== undefined && performance.now() - stoppedAt > SAME_SIGNAL_MS) process.exit(130)
-      stoppedAt ??= performance.now()
+      if (stoppedAt !== undefined) return
+      stoppedAt = performance.now()
+      onSignal()
       resolve()
     }
     process.on('SIGTERM', hear)

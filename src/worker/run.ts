@@ -3,12 +3,12 @@ import type { Job } from 'bullmq'
 import type { Redis } from 'ioredis'
 import type { Logger } from 'pino'
 import type { z } from 'zod'
-import { AccountParked, NeedsPerson, TryLater, Unreachable } from '#shared/errors.ts'
+import { AccountParked, NeedsPerson, ProcessStops, TryLater, Unreachable } from '#shared/errors.ts'
 import { UnknownRecord } from '#shared/records/upload.ts'
-
-/** Why a job's signal was aborted by us. */
-export const SHUTDOWN = 'shutdown'
-const LOCK_LOST = 'lock-lost'
+import { readJob } from './job-data.ts'
+import { createErrorLog } from './queue-errors.ts'
+import { createRuns, LockLost, StillRuns } from './runs.ts'
+import type { Run } from './runs.ts'
 
 /** A failure that is in the record already: the job ends, nothing is tried again. */
 export class Settled extends Error {
@@ -25,8 +25,12 @@ export interface Running {
   readonly jobId: string
   /** This attempt would be the last if it failed. */
   readonly lastAttempt: boolean
-  /** Aborts on shutdown and when the job's lock was lost. */
+  /** Aborts at the end of the grace period, and when the job's lock was lost. */
   readonly signal: AbortSignal
+  /** Aborts as soon as the process stops: what is under way may end, nothing new is begun or waited for. */
+  readonly stopping: AbortSignal
+  /** Throws when another run may have the job: asks Redis unless it just said so, and waits for one that is away. */
+  readonly assertHeld: () => Promise<void>
   /** Forgets children that nobody works on yet. */
   readonly dropWaitingParts: () => Promise<void>
 }
@@ -46,18 +50,31 @@ interface Options<Data> {
 
 export type Handle<Data> = (data: Data, running: Running) => Promise<unknown>
 
+/** The runs of a queue in this process. */
+export interface RunningQueue {
+  /** Begins no job any more, from now on, and resolves when those under way have ended or were given back. */
+  readonly stop: () => Promise<void>
+  /** Has those that still run given back as they are. */
+  readonly cut: () => void
+  readonly isIdle: () => boolean
+}
+
 /** Runs a plain function as the processor of a queue: the only place that knows BullMQ's control flow. */
-export function runQueue<Data>(handle: Handle<Data>, options: Options<Data>): Worker {
+export function runQueue<Data>(handle: Handle<Data>, options: Options<Data>): RunningQueue {
   const { name, log } = options
+  const runs = createRuns()
   const worker = new Worker(
     name,
-    // Three named parameters: BullMQ makes the signal only for a processor that declares it.
-    async (job: Job, token: string | undefined, signal: AbortSignal | undefined) => {
-      const data = options.schema.parse(job.data)
+    async (job: Job, token = '') => {
+      const data = readJob(job, options)
       try {
-        return await handle(data, runningOf(job, signal ?? new AbortController().signal))
+        return await runs.hold(job.id ?? '', async (run) =>
+          handle(data, runningOf({ job, token, run, lockMs: options.lockMs })).catch((error: unknown) => {
+            throw meaningOf(error, run)
+          }),
+        )
       } catch (error) {
-        throw await outcomeOf(error, { job, token: token ?? '', data, signal, options })
+        throw await outcomeOf(error, { job, token, data, options })
       }
     },
     {
@@ -73,49 +90,83 @@ export function runQueue<Data>(handle: Handle<Data>, options: Options<Data>): Wo
       metrics: { maxDataPoints: 60 },
     },
   )
-  worker.on('error', (error) => log.warn({ err: error }, `queue ${name}: ${error.message}`))
+  worker.on('error', createErrorLog(log, name))
   // Somebody else has the job now, or soon: this run must not go on.
-  worker.on('lockRenewalFailed', (ids) => ids.forEach((id) => worker.cancelJob(id, LOCK_LOST)))
-  return worker
+  worker.on('lockRenewalFailed', (ids) => ids.forEach(runs.lose))
+  return {
+    stop: async () => {
+      runs.stop()
+      await worker.close()
+    },
+    cut: runs.cut,
+    isIdle: runs.areNone,
+  }
 }
 
-const runningOf = (job: Job, signal: AbortSignal): Running => ({
-  jobId: job.id ?? '',
-  lastAttempt: job.attemptsMade + 1 >= (job.opts.attempts ?? 1),
-  signal,
-  dropWaitingParts: async () => job.removeUnprocessedChildren(),
-})
+interface Taken {
+  readonly job: Job
+  readonly token: string
+  readonly run: Run
+  readonly lockMs: number
+}
+
+/** What one call of many may rely on that the one before it was told; a Redis that lost its last moments tells the next. */
+const SURE_MS = 1000
+
+function runningOf({ job, token, run: { abort, stopping }, lockMs }: Taken): Running {
+  let heldSince = Number.NEGATIVE_INFINITY
+  return {
+    jobId: job.id ?? '',
+    lastAttempt: job.attemptsMade + 1 >= (job.opts.attempts ?? 1),
+    signal: abort.signal,
+    stopping: stopping.signal,
+    assertHeld: async () => {
+      const asked = performance.now()
+      // Redis said just now that it is ours, for longer than that.
+      if (asked - heldSince > Math.min(lockMs / 2, SURE_MS)) {
+        const isHeld = (await job.extendLock(token, lockMs)) === 1
+        if (isHeld) heldSince = asked
+        else abort.abort(new LockLost(`Another run has ${job.id} now, or soon`))
+      }
+      abort.signal.throwIfAborted()
+    },
+    dropWaitingParts: async () => job.removeUnprocessedChildren(),
+  }
+}
+
+/** Whatever a run that was told to end throws then: this is what it means. */
+const meaningOf = (error: unknown, { abort: { signal } }: Run): unknown =>
+  signal.aborted && !(error instanceof WaitForParts) && !(error instanceof Settled) ? signal.reason : error
 
 interface Failed<Data> {
   readonly job: Job
   readonly token: string
   readonly data: Data
-  readonly signal: AbortSignal | undefined
   readonly options: Options<Data>
 }
 
+/** How long an earlier run of the same job, in the same process, is given to end. */
+const STILL_RUNS_MS = 500
+
 /** What BullMQ shall be told. */
 async function outcomeOf<Data>(error: unknown, failed: Failed<Data>): Promise<unknown> {
-  const { job, token, data, signal, options } = failed
+  const { job, token, data, options } = failed
   if (error instanceof WaitForParts) {
     const waits = await job.moveToWaitingChildren(token)
     // Nothing to wait for after all: look again at once, but never in a hot loop.
     return waits ? new WaitingChildrenError() : delayed(failed, Math.min(1000, job.attemptsStarted))
   }
   if (error instanceof Settled) return new UnrecoverableError(error.message)
-  if (signal?.aborted === true) return givenBack(error, failed)
+  if (error instanceof ProcessStops) {
+    await job.moveToWait(token)
+    return new WaitingError()
+  }
+  if (error instanceof StillRuns) return delayed(failed, STILL_RUNS_MS)
   const delayMs = putOffMs(error)
+  // One that lost its job may say what it wants: it is refused, and rightly.
   if (delayMs === undefined || !(error instanceof Error)) return error
   await options.onPutOff(data, error)
   return delayed(failed, delayMs)
-}
-
-/** A job that this process may not go on with: given back on shutdown, no attempt used. */
-async function givenBack<Data>(error: unknown, { job, token, signal }: Failed<Data>): Promise<unknown> {
-  // Lost to another process: whatever this run says is refused, and rightly.
-  if (signal?.reason !== SHUTDOWN) return error
-  await job.moveToWait(token)
-  return new WaitingError()
 }
 
 async function delayed<Data>({ job, token }: Failed<Data>, delayMs: number): Promise<DelayedError> {

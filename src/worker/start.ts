@@ -1,13 +1,12 @@
 import { join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
-import type { Worker } from 'bullmq'
 import type { Redis } from 'ioredis'
 import type { Logger } from 'pino'
 import type { Boot } from '#shared/boot.ts'
 import type { Config } from '#shared/config.ts'
-import { NeedsPerson } from '#shared/errors.ts'
+import { HostTrouble, NeedsPerson } from '#shared/errors.ts'
 import { StillNeedsPerson } from '#shared/governor/acquire.ts'
 import { createHasher } from '#shared/hashing/hasher.ts'
+import type { Provider } from '#shared/providers/provider.ts'
 import { PART_QUEUE, partJob, queuePrefix, UPLOAD_QUEUE, uploadJob, uploadJobId } from '#shared/queues.ts'
 import { createFileSources } from '#shared/sources/file.ts'
 import { openStores } from '#shared/stores.ts'
@@ -15,46 +14,77 @@ import type { Stores } from '#shared/stores.ts'
 import { showAlive } from './alive.ts'
 import { createContents } from './contents.ts'
 import { startDispatch } from './dispatch.ts'
+import { drain, inAMoment } from './drain.ts'
 import { createPart } from './part.ts'
 import { startReconcile } from './reconcile.ts'
-import { runQueue, SHUTDOWN } from './run.ts'
+import { startRetention } from './retention.ts'
+import { runQueue } from './run.ts'
+import type { RunningQueue } from './run.ts'
+import { createSender } from './send.ts'
 import { createStops } from './stops.ts'
 import type { Stops } from './stops.ts'
 import { startSweep } from './sweep.ts'
 import { createOrchestrator } from './upload.ts'
+import { watchHost } from './watch-host.ts'
+import type { HostWatch } from './watch-host.ts'
 
 interface Options {
   readonly config: Config
   readonly boot: Boot
   readonly log: Logger
+  /** Instead of all there are, as they are. */
+  readonly providers?: readonly Provider[]
 }
 
-/** Wires the worker process. Disposing it lets parts under way end, within the grace period. */
-export async function startWorker({ config, boot, log }: Options): Promise<AsyncDisposable> {
+/**
+ * Wires the worker process. Disposing it begins nothing more from that moment, lets parts under way end within
+ * the grace period, and gives the rest back; it does not hang when Redis is away.
+ */
+export async function startWorker({ config, boot, log, providers }: Options): Promise<AsyncDisposable> {
   await using resources = new AsyncDisposableStack()
   const { redis } = boot
-  const stores = resources.use(openStores({ redis, config, secrets: boot.secrets }))
+  const stores = resources.use(
+    openStores({ redis, config, secrets: boot.secrets, ...(providers && { providers }) }),
+  )
   const hasher = resources.use(createHasher({ threads: config.hashThreads, roots: config.sourceRoots }))
   const sources = createFileSources(config.sourceRoots)
   const contents = createContents({ sources, hasher, folder: join(config.dataDir, 'signatures') })
   const stops = createStops({ redis, keys: stores.keys })
 
-  resources.use(
-    startReconcile({ ...stores, everyMs: config.reconcileMs, retainMs: config.retainUploadsMs, log }),
-  )
-  const workers = runQueues({ config, redis, log, stores, deps: { ...stores, contents, stops, log } })
-  resources.defer(async () => drain(workers, config.graceMs))
+  const { reconcileMs: everyMs, retainUploadsMs, retainJobsMs } = config
+  const reconcile = resources.use(startReconcile({ ...stores, everyMs, log }))
+  const retention = resources.use(startRetention({ ...stores, everyMs, retainUploadsMs, retainJobsMs, log }))
   const dispatch = resources.use(startDispatch({ ...stores, log }))
-  resources.use(showAlive(redis, config.dataDir))
+  const host = resources.use(watchHost({ redis, lockMs: config.lockMs, log }))
+  resources.use(showAlive(redis, config.dataDir, host.troubles))
   resources.use(startSweep({ ...stores, contents, log }))
+  // Cancels are heard for as long as there is something that can be cancelled.
   resources.use(await listen(redis, { stores, stops, wake: dispatch.wake, log }))
-  return resources.move()
+  // Last: nothing fails any more once jobs are taken.
+  const deps = {
+    ...stores,
+    contents,
+    sender: createSender({ ...stores, contents, atOnce: config.partsAtOnce }),
+    stops,
+    log,
+  }
+  const queues = runQueues({ config, redis, log, host, stores, deps })
+
+  const owned = resources.move()
+  const others = [dispatch, reconcile, retention, hasher]
+  const end = async (): Promise<void> => {
+    const inOrder = await drain({ queues, others, redis, graceMs: config.graceMs, log })
+    await (inOrder ? owned.disposeAsync() : inAMoment(owned.disposeAsync()))
+  }
+  let ending: Promise<void> | undefined
+  return { [Symbol.asyncDispose]: async () => (ending ??= end()) }
 }
 
 interface Running {
   readonly config: Config
   readonly redis: Redis
   readonly log: Logger
+  readonly host: HostWatch
   readonly stores: Stores
   readonly deps: Omit<
     Parameters<typeof createOrchestrator>[0] & Parameters<typeof createPart>[0],
@@ -62,11 +92,12 @@ interface Running {
   >
 }
 
-function runQueues({ config, redis, log, stores, deps }: Running): Worker[] {
+function runQueues({ config, redis, log, host, stores, deps }: Running): RunningQueue[] {
   const { lockMs, stalledMs, maxCrashes } = config
   const prefix = queuePrefix(config.prefix)
   const onPutOff = async ({ upload }: { upload: string }, reason: Error): Promise<void> => {
     await stores.uploads.waitingFor(upload, reason.message)
+    if (reason instanceof HostTrouble) host.report(reason)
     // Whoever was only told so must not say it again: a person may have acted meanwhile.
     const isNews = reason instanceof NeedsPerson && !(reason instanceof StillNeedsPerson)
     if (isNews) await callPerson(stores, upload, reason)
@@ -92,16 +123,6 @@ function runQueues({ config, redis, log, stores, deps }: Running): Worker[] {
 async function callPerson({ uploads, accounts }: Stores, upload: string, reason: NeedsPerson): Promise<void> {
   const record = await uploads.read(upload)
   if (record !== undefined) await accounts.callPerson(record.account, reason)
-}
-
-/** Closed all at once: in turn, the last would go on taking jobs meanwhile. */
-async function drain(workers: readonly Worker[], graceMs: number): Promise<void> {
-  const closing = Promise.all(workers.map((worker) => worker.close()))
-  const grace = new AbortController()
-  await Promise.race([closing, sleep(graceMs, undefined, { signal: grace.signal }).catch(() => undefined)])
-  grace.abort()
-  for (const worker of workers) worker.cancelAllJobs(SHUTDOWN)
-  await closing
 }
 
 interface Listening {

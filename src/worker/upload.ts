@@ -2,13 +2,15 @@ import type { Logger } from 'pino'
 import { FatalError, messageOf, StartOver } from '#shared/errors.ts'
 import type { ErrorClass } from '#shared/errors.ts'
 import { uploadLog } from '#shared/log.ts'
-import type { Accounts } from '#shared/accounts/accounts.ts'
 import type { Providers } from '#shared/providers/index.ts'
+import type { AccountAccess, Limits } from '#shared/providers/provider.ts'
 import { uploadJobId } from '#shared/queues.ts'
 import type { UploadJob } from '#shared/queues.ts'
-import { isEnded, isRunning } from '#shared/records/upload.ts'
+import { asUnknownRecord, isEnded, isRunning } from '#shared/records/upload.ts'
 import type { RunningState, UploadRecord } from '#shared/records/upload.ts'
 import { Stale } from '#shared/records/changes.ts'
+import type { Begun } from '#shared/records/commands.ts'
+import { accountInTurn } from './in-turn.ts'
 import { assertHopeful } from './part.ts'
 import { isPutOff, Settled, WaitForParts } from './run.ts'
 import type { Handle, Running } from './run.ts'
@@ -17,13 +19,12 @@ import { createConfirm } from './steps/confirm.ts'
 import { createFinish } from './steps/finish.ts'
 import { createPrepare } from './steps/prepare.ts'
 import { createStartOver } from './steps/start-over.ts'
-import type { Step, StepContext, StepDeps } from './steps/step.ts'
+import type { Moved, Step, StepContext, StepDeps } from './steps/step.ts'
 import { createTransfer } from './steps/transfer.ts'
 import { Stopped } from './stops.ts'
 import type { Stops } from './stops.ts'
 
 interface Deps extends StepDeps {
-  readonly accounts: Accounts
   readonly providers: Providers
   readonly stops: Stops
   readonly log: Logger
@@ -33,50 +34,83 @@ interface Deps extends StepDeps {
 
 /** Moves one upload forward, step by step, until it ends or its parts have to be waited for. */
 export function createOrchestrator(deps: Deps): Handle<UploadJob> {
-  const { uploads, stops } = deps
-  const stepFor = createSteps(deps)
+  const { uploads, access, instance } = deps
+  const oneStep = createOneStep(deps)
 
-  const drive = async (job: UploadJob, running: Running, crashes: number): Promise<string> => {
-    for (;;) {
+  const drive = async (first: UploadRecord | undefined, run: Run): Promise<string> => {
+    const { jobId, signal, stopping } = run.running
+    for (let record = first; ;) {
       // Not every step looks at the signal, and one whose job is another's now only stands in its way.
-      running.signal.throwIfAborted()
-      const record = await uploads.read(job.upload)
+      signal.throwIfAborted()
       if (record === undefined) return 'removed'
       // Left over from an earlier run, and late: a job of its own drives this one.
-      if (running.jobId !== uploadJobId(record.id, record.run)) return 'superseded by a later run'
+      if (jobId !== uploadJobId(record.id, record.run)) return 'superseded by a later run'
       report(deps.log, record)
       if (isEnded(record.state)) return outcomeOf(record)
-      await oneStep(record, running, crashes)
-    }
-  }
-
-  const oneStep = async (record: UploadRecord, running: Running, crashes: number): Promise<void> => {
-    try {
-      const ending = isEnding(record)
-      if (!ending) assertHopeful(record, crashes, deps.maxCrashes)
-      // Cleaning up gets as many chances again.
-      const hopeless = crashes >= 2 * deps.maxCrashes
-      const context = { ...(await contextOf(deps, record, running)), hopeless }
-      const work = async (signal: AbortSignal): Promise<'next' | 'wait'> =>
-        stepFor(record)(record, { ...context, signal })
-      // A bad end is not itself stopped by what led to it.
-      const watched = { upload: record.id, scope: 'all', signal: running.signal } as const
-      const outcome = ending ? await work(running.signal) : await stops.watch(watched, work)
-      if (outcome === 'wait') throw new WaitForParts('waits for its parts')
-    } catch (error) {
-      await explain(deps, record, running, error)
+      // All that was done so far is in the record: whoever has the job next does the next step.
+      stopping.throwIfAborted()
+      const moved: UploadRecord | 'again' = await oneStep(record, run)
+      record = moved === 'again' ? await uploads.read(record.id) : moved
     }
   }
 
   return async (job, running) => {
-    const { record, crashes } = await uploads.begin(job.upload, running.jobId, deps.instance)
+    const begun = await uploads.begin(job.upload, running.jobId, instance)
+    const { record, account, crashes } = begun
     try {
       if (record?.waitingFor !== undefined) await uploads.waitingFor(job.upload, undefined)
-      return await drive(job, running, crashes)
+      const opened = account && {
+        access: accountInTurn(access.open(account), running),
+        limits: account.limits,
+      }
+      return await drive(record, { running, crashes, account: opened, now: clockOf(begun) })
     } finally {
-      await uploads.done(job.upload, running.jobId, deps.instance)
+      await uploads.done(job.upload, running.jobId, instance)
     }
   }
+}
+
+/** One run of an upload's job. */
+interface Run {
+  readonly running: Running
+  readonly crashes: number
+  /** By Redis's clock, in ms since 1970. */
+  readonly now: () => number
+  /** Opened once, so that what one step learns of its login the next one knows. Absent when it was removed. */
+  readonly account: { readonly access: AccountAccess; readonly limits: Limits } | undefined
+}
+
+function createOneStep(deps: Deps): (record: UploadRecord, run: Run) => Promise<UploadRecord | 'again'> {
+  const stepFor = createSteps(deps)
+  return async (record, run) => {
+    const { running, crashes } = run
+    try {
+      const ending = isEnding(record)
+      if (!ending) assertHopeful(record, { crashes, now: run.now() }, deps.maxCrashes)
+      // Cleaning up gets as many chances again.
+      const hopeless = crashes >= 2 * deps.maxCrashes
+      const context = { ...contextOf(deps, record, run), hopeless }
+      const work = async (signal: AbortSignal): Promise<Moved> => {
+        const moved = await stepFor(record)(record, { ...context, signal })
+        // Stopped in its last moment: what stopped it may not be in the record that it handed on.
+        return typeof moved === 'object' && signal.aborted ? 'again' : moved
+      }
+      // A bad end is not itself stopped by what led to it.
+      const watched = { upload: record.id, scope: 'all', signal: running.signal } as const
+      const moved = ending ? await work(running.signal) : await deps.stops.watch(watched, work)
+      if (moved === 'wait') throw new WaitForParts('waits for its parts')
+      return moved
+    } catch (error) {
+      await explain(deps, record, running, error)
+      return 'again'
+    }
+  }
+}
+
+/** Goes on from the time that Redis said, whatever this host's clock is set to. */
+function clockOf({ now }: Begun): () => number {
+  const readAt = performance.now()
+  return () => Math.round(now + performance.now() - readAt)
 }
 
 /** On its way to a bad end. */
@@ -102,23 +136,25 @@ function createSteps(deps: StepDeps): (record: UploadRecord) => Step {
   }
 }
 
-async function contextOf(
-  deps: Deps,
-  record: UploadRecord,
-  running: Running,
-): Promise<Omit<StepContext, 'signal' | 'hopeless'>> {
-  const account = await deps.accounts.read(record.account)
+function contextOf(deps: Deps, record: UploadRecord, run: Run): Omit<StepContext, 'signal' | 'hopeless'> {
+  const { account, running } = run
   if (account === undefined) throw new FatalError('bad-request', `Account ${record.account} was removed`)
   return {
     provider: deps.providers(record.provider),
-    account: deps.access.open(account),
-    partsAtOnce: account.limits.partsAtOnce,
-    dropWaitingParts: running.dropWaitingParts,
+    account: account.access,
+    limits: account.limits,
+    now: run.now,
+    running,
   }
 }
 
+/** What nobody here can read waits for who can; but a bad end does not: it ends, and says what may be left. */
+const meaningOf = (record: UploadRecord, thrown: unknown): unknown =>
+  isEnding(record) ? thrown : asUnknownRecord(thrown)
+
 /** Says what the failure of a step means. Returns when the record tells the next step, else throws. */
-async function explain(deps: Deps, record: UploadRecord, running: Running, error: unknown): Promise<void> {
+async function explain(deps: Deps, record: UploadRecord, running: Running, thrown: unknown): Promise<void> {
+  const error = meaningOf(record, thrown)
   // Someone else changed the record, or stopped us by changing it: look again.
   if (error instanceof Stale || (error instanceof Stopped && !running.signal.aborted)) return
   if (error instanceof WaitForParts || running.signal.aborted || isPutOff(error)) throw error

@@ -1,4 +1,4 @@
-import { FatalError, messageOf } from '#shared/errors.ts'
+import { FatalError, messageOf, ProcessStops } from '#shared/errors.ts'
 import type { Patch } from '#shared/records/changes.ts'
 import type { UploadRecord } from '#shared/records/upload.ts'
 import { isPutOff } from '../run.ts'
@@ -16,15 +16,17 @@ export function createCleanup(deps: StepDeps): Step {
   const { uploads } = deps
   return async (given, context) => {
     const record =
-      given.cleanupSince === undefined ? await uploads.transition(given, { cleanupSince: Date.now() }) : given
-    await context.dropWaitingParts()
-    if (await completeAfterAll(deps, record, context)) return 'next'
+      given.cleanupSince === undefined
+        ? await uploads.transition(given, {}, { stamp: ['cleanupSince'] })
+        : given
+    await context.running.dropWaitingParts()
+    if (await completeAfterAll(deps, record, context)) return 'again'
 
     // What was sent whole may show up yet: a person's retry will look before it sends again.
     const keep = record.desired === 'run' && record.failure?.class === 'unconfirmed'
     const note = keep ? undefined : await abort(deps, record, context)
     await end(deps, record, { note, keep })
-    return 'next'
+    return 'again'
   }
 }
 
@@ -60,7 +62,11 @@ async function completeAfterAll(
   if (context.hopeless || !mayBeComplete(record)) return false
   const { provider, account, signal } = context
   const session = sessionOf(record)
-  const found = await untilHopeless(record, provider.confirm(account, session, viewOf(record), signal))
+  const found = await untilHopeless(
+    context,
+    record,
+    provider.confirm(account, session, viewOf(record), signal),
+  )
   if (found instanceof Error || found.kind !== 'complete') return false
   return (await completeIfWhole(deps, record, found.version, context)) === undefined
 }
@@ -74,24 +80,31 @@ function mayBeComplete({ state, blob, session, failure, verify }: UploadRecord):
 
 /** Answers what had to be left behind, if anything. */
 async function abort(
-  { uploads }: StepDeps,
+  deps: StepDeps,
   record: UploadRecord,
-  { provider, account, signal, hopeless }: StepContext,
+  context: StepContext,
 ): Promise<string | undefined> {
+  const { provider, account, signal, hopeless } = context
   const state = record.session?.state ?? record.draft
   if (state === undefined) return undefined
   if (hopeless) return `${LEFT_BEHIND}: each process that tried to remove it died`
-  const left = { state, stillOurs: stillOurs(uploads, record) }
-  const note = await untilHopeless(record, provider.abort(account, left, signal))
+  const left = { state, stillOurs: stillOurs(deps.uploads, record) }
+  const note = await untilHopeless(context, record, provider.abort(account, left, signal))
   return note instanceof Error ? `${LEFT_BEHIND}: ${note.message}` : note
 }
 
 /** What the provider answered; or why not, once it is no use to ask again. Throws as long as it is. */
-async function untilHopeless<T>(record: UploadRecord, asked: Promise<T>): Promise<T | Error> {
+async function untilHopeless<T>(
+  { now }: StepContext,
+  record: UploadRecord,
+  asked: Promise<T>,
+): Promise<T | Error> {
   try {
     return await asked
   } catch (error) {
-    const tooLong = Date.now() - (record.cleanupSince ?? 0) > CLEANUP_WITHIN_MS
+    // Not this process will clean up, but another one.
+    if (error instanceof ProcessStops) throw error
+    const tooLong = now() - (record.cleanupSince ?? 0) > CLEANUP_WITHIN_MS
     if (error instanceof FatalError || (tooLong && isPutOff(error))) return new Error(messageOf(error))
     throw error
   }

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { FatalError, StartOver, TryLater } from '#shared/errors.ts'
 import { sessionOf, viewOf } from './step.ts'
-import type { Step, StepDeps } from './step.ts'
+import type { Step, StepContext, StepDeps } from './step.ts'
 import { completeIfWhole } from './verify.ts'
 
 const FIRST_WAIT_MS = 300
@@ -15,22 +15,25 @@ export function createConfirm(deps: StepDeps): Step {
     if (found.kind === 'complete') {
       const wrong = await completeIfWhole(deps, record, found.version, context)
       if (wrong !== undefined) throw new FatalError('verify-failed', wrong)
-      return 'next'
+      return 'again'
     }
     if (found.kind === 'broken') throw new StartOver('aborted-by-provider', found.why)
 
-    const waited = Date.now() - (record.confirmSince ?? record.updatedAt)
+    const waited = context.now() - (record.confirmSince ?? record.updatedAt)
     if (waited > provider.confirmWithinMs(record.size)) {
       throw new FatalError('unconfirmed', `Sent whole, but never shown complete: ${found.why}`)
     }
-    await wait(waited, found.why, signal)
-    return 'next'
+    await wait(waited, found.why, context)
+    return 'again'
   }
 }
 
 /** Ever longer, and never in step with a clock: the provider asks not to be polled at fixed intervals. */
-async function wait(waited: number, why: string, signal: AbortSignal): Promise<void> {
+async function wait(waited: number, why: string, { signal, running }: StepContext): Promise<void> {
   const pause = Math.min(LONGEST_WAIT_MS, Math.max(FIRST_WAIT_MS, waited / 2)) * (1 + Math.random() / 4)
   if (pause > 1000) throw new TryLater(why, pause)
-  await sleep(pause, undefined, { signal })
+  await sleep(pause, undefined, { signal: AbortSignal.any([signal, running.stopping]) }).catch(
+    () => undefined,
+  )
+  signal.throwIfAborted()
 }

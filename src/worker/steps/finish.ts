@@ -15,8 +15,7 @@ export function createFinish({ uploads, parts, contents }: StepDeps): Step {
     const total = partCount(blob)
     // Jobs can be removed by hand; never finish a file with holes in it.
     if (firstMissing(saved, total, 1).length > 0) {
-      await uploads.transition(record, { state: 'transferring' })
-      return 'next'
+      return uploads.transition(record, { state: 'transferring' })
     }
     const now = await contents.fingerprint(record)
     if (record.fingerprint === undefined || !sameFingerprint(now, record.fingerprint)) {
@@ -26,11 +25,8 @@ export function createFinish({ uploads, parts, contents }: StepDeps): Step {
     const receipts = [...saved].toSorted(([a], [b]) => a - b).map(([, { etag }]) => ({ etag }))
     await provider.finish(account, session, { blob, receipts }, signal)
 
-    if (record.blob + 1 < session.blobs.length) {
-      await uploads.transition(record, { state: 'transferring', blob: record.blob + 1 })
-    } else {
-      await uploads.transition(record, { state: 'confirming', confirmSince: Date.now() })
-    }
-    return 'next'
+    return record.blob + 1 < session.blobs.length
+      ? uploads.transition(record, { state: 'transferring', blob: record.blob + 1 })
+      : uploads.transition(record, { state: 'confirming' }, { stamp: ['confirmSince'] })
   }
 }

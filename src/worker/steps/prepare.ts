@@ -4,7 +4,7 @@ import type { Inspection, SaveDraft, Version } from '#shared/providers/provider.
 import type { UploadRecord } from '#shared/records/upload.ts'
 import { sameFingerprint } from '#shared/sources/fingerprint.ts'
 import { stillOurs, viewOf } from './step.ts'
-import type { Step, StepContext, StepDeps } from './step.ts'
+import type { Moved, Step, StepContext, StepDeps } from './step.ts'
 import { completeIfWhole, differenceOf } from './verify.ts'
 
 /** How long to stand back when another upload just took the place that ours turned out to go to. */
@@ -19,20 +19,20 @@ export function createPrepare(deps: StepDeps): Step {
     const boundTo = await uploads.boundTo(fresh)
 
     const hashed = await hashedOrSkipped(deps, fresh, { context, boundTo })
-    if (hashed === 'skipped') return 'next'
+    if (hashed === 'skipped') return 'again'
     return open(deps, hashed, { context, boundTo })
   }
 }
 
 /** A person's retry of an upload that was never confirmed: reads before it sends anything. */
-async function settleOld(deps: StepDeps, record: UploadRecord, context: StepContext): Promise<'next'> {
+async function settleOld(deps: StepDeps, record: UploadRecord, context: StepContext): Promise<Moved> {
   const session = record.session
-  if (session === undefined) return 'next'
+  if (session === undefined) return 'again'
   const found = await context.provider.confirm(context.account, session, viewOf(record), context.signal)
   if (found.kind === 'complete') {
     const wrong = await completeIfWhole(deps, record, found.version, context)
     if (wrong !== undefined) throw new FatalError('verify-failed', wrong)
-    return 'next'
+    return 'again'
   }
   throw new StartOver('unconfirmed', `The provider still does not show it complete: ${found.why}`)
 }
@@ -109,7 +109,7 @@ async function open(
   { uploads }: StepDeps,
   record: UploadRecord,
   { context, boundTo }: Known,
-): Promise<'next'> {
+): Promise<Moved> {
   let current = record
   const save: SaveDraft = async (draft, bound) => {
     if (bound === undefined) {
@@ -130,7 +130,7 @@ async function open(
     context.signal,
   )
   const partsTotal = session.blobs.reduce((sum, blob) => sum + partCount(blob), 0)
-  await uploads.transition(
+  return uploads.transition(
     current,
     {
       session,
@@ -141,5 +141,4 @@ async function open(
     },
     { remove: ['draft'] },
   )
-  return 'next'
 }

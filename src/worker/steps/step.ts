@@ -1,6 +1,7 @@
 import type { Access } from '#shared/accounts/access.ts'
 import type {
   AccountAccess,
+  Limits,
   Provider,
   Session,
   StillOurs,
@@ -12,6 +13,8 @@ import type { Parts } from '#shared/records/parts.ts'
 import type { UploadRecord } from '#shared/records/upload.ts'
 import type { Uploads } from '#shared/records/uploads.ts'
 import type { Contents } from '../contents.ts'
+import type { Running } from '../run.ts'
+import type { Sender } from '../send.ts'
 
 /** What every step works with. */
 export interface StepDeps {
@@ -20,21 +23,29 @@ export interface StepDeps {
   readonly queues: Queues
   readonly access: Access
   readonly contents: Contents
+  readonly sender: Sender
 }
 
 /** What a step is given beside its record. */
 export interface StepContext {
   readonly provider: Provider
   readonly account: AccountAccess
-  readonly partsAtOnce: number
+  readonly limits: Limits
+  /** By Redis's clock, in ms since 1970. */
+  readonly now: () => number
   /** Too many processes died cleaning up after this upload: it ends as it is. */
   readonly hopeless: boolean
   readonly signal: AbortSignal
-  readonly dropWaitingParts: () => Promise<void>
+  /** The run of the upload's job. Its own signal ends it; `signal` also ends with the upload. */
+  readonly running: Running
 }
 
-/** Does what is missing and writes the record; `wait` when its parts have to be waited for. */
-export type Step = (record: UploadRecord, context: StepContext) => Promise<'next' | 'wait'>
+/**
+ * Does what is missing and writes the record: answers it as it is now, `again` when it has to be read anew, `wait`
+ * when its parts have to be waited for.
+ */
+export type Step = (record: UploadRecord, context: StepContext) => Promise<Moved>
+export type Moved = UploadRecord | 'again' | 'wait'
 
 /** The opened session; a state without one is a bug. */
 export function sessionOf(record: UploadRecord): Session {
@@ -73,9 +84,9 @@ export async function complete(
   { uploads, contents }: StepDeps,
   record: UploadRecord,
   version: Version,
-): Promise<'next'> {
+): Promise<UploadRecord> {
   if (record.fingerprint === undefined) throw new Error(`${record.id} completed without a fingerprint`)
-  await uploads.transition(
+  const completed = await uploads.transition(
     record,
     { state: 'completed', version },
     {
@@ -84,5 +95,5 @@ export async function complete(
     },
   )
   await contents.forget(record)
-  return 'next'
+  return completed
 }

@@ -24,7 +24,7 @@ test('a version that stays queued for a while is waited for, and asked for ever 
   expect(reads.length).toBeLessThan(15)
 })
 
-test('a version that VRChat gives the status error is removed and sent once more', async () => {
+test('row 25: a version that VRChat gives the status error is removed and sent once more', async () => {
   await using service = await openService({ settings: { etagCheck: 'opaque' } })
   service.fake.faults.add({ operation: 'putPart', where: { partNumber: 2 }, nth: 1, action: 'store-flipped' })
   const fileId = service.fake.seedFile()
@@ -39,7 +39,7 @@ test('a version that VRChat gives the status error is removed and sent once more
   expect(service.fake.violations).toEqual([])
 })
 
-test('a version that gets the status error each time fails, and leaves nothing', async () => {
+test('row 25: a version that gets the status error each time fails, and leaves nothing', async () => {
   await using service = await openService({ settings: { etagCheck: 'opaque' } })
   service.fake.faults.add({ operation: 'putPart', where: { partNumber: 2 }, action: 'store-flipped' })
   const id = await service.upload({ name: 'a.vrcw', content: 200 * KIB })
@@ -94,7 +94,7 @@ test('the retry of an upload that is still not complete sends it anew', async ()
   expect(service.fake.openVersions()).toHaveLength(1)
 })
 
-test('the answer to finish was lost, and the version is complete: nothing is sent again', async () => {
+test('row 22: the answer to finish was lost, and the version is complete: nothing is sent again', async () => {
   await using service = await openService()
   service.fake.faults.add({ operation: 'finishFileDataUpload', nth: [1, 2], action: 'lost-reply' })
   const record = await service.until(await service.upload({ name: 'a.vrcw', content: 200 * KIB }))
@@ -107,7 +107,7 @@ const gullible = { fake: { verifyContent: false }, settings: { etagCheck: 'opaqu
 const spoilOnce = ({ fake }: Service): void =>
   void fake.faults.add({ operation: 'putPart', where: { fileType: 'file' }, nth: 1, action: 'store-flipped' })
 
-test('verify: download finds a wrong byte that VRChat calls complete', async () => {
+test('row 25: verify: download finds a wrong byte that VRChat calls complete', async () => {
   await using service = await openService(gullible)
   spoilOnce(service)
   const id = await service.upload({ name: 'a.vrcw', content: 100, verify: 'download' })

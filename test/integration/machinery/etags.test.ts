@@ -47,7 +47,7 @@ test('ETags are listed in part order, also when the parts arrive the other way r
 })
 
 test.each(['wrong-etag', 'no-etag', 'store-flipped', 'store-short'] as const)(
-  'a part answered once with %s is sent once more, alone',
+  'rows 24, 25: a part answered once with %s is sent once more, alone',
   async (action) => {
     await using service = await openService()
     service.fake.faults.add({ operation: 'putPart', where: { partNumber: 2 }, nth: 1, action })
@@ -62,7 +62,7 @@ test.each(['wrong-etag', 'no-etag', 'store-flipped', 'store-short'] as const)(
 )
 
 test(
-  'an ETag that stays wrong uses up the attempts, and the failure names etagCheck',
+  'row 24: an ETag that stays wrong uses up the attempts, and the failure names etagCheck',
   { timeout: 60_000 },
   async () => {
     await using service = await openService()
@@ -79,14 +79,14 @@ test(
   },
 )
 
-test('with etagCheck: opaque, an ETag that is no MD5 is taken as it is', async () => {
+test('row 24: with etagCheck: opaque, an ETag that is no MD5 is taken as it is', async () => {
   await using service = await openService({ settings: { etagCheck: 'opaque' } })
   service.fake.faults.add({ operation: 'putPart', where: { fileType: 'signature' }, action: 'wrong-etag' })
   const record = await service.until(await service.upload({ name: 'a.vrcw', content: 200 * KIB }))
   expect(record).toMatchObject({ state: 'completed', bytesResent: 0 })
 })
 
-test('a weak ETag is the MD5 all the same, and goes to finish without its mark', async () => {
+test('row 24: a weak ETag is the MD5 all the same, and goes to finish without its mark', async () => {
   await using service = await openService()
   service.fake.faults.add({ operation: 'putPart', action: 'weak-etag' })
   const record = await service.until(await service.upload({ name: 'a.vrcw', content: 200 * KIB }))

@@ -6,7 +6,7 @@ import { eventually, KIB, openService } from '../../support/service.ts'
 const someones: SeedVersion = { status: 'waiting', parts: [Buffer.from('a part of somebody else')] }
 
 test("somebody's unfinished version is left alone for a while, and removed then", async () => {
-  await using service = await openService({ settings: { foreignWaitMs: 3000 } })
+  await using service = await openService({ settings: { foreignWaitMs: 6000 } })
   const fileId = service.fake.seedFile()
   await service.fake.seedVersion(fileId, someones)
   const seeded = Date.now()
@@ -18,12 +18,12 @@ test("somebody's unfinished version is left alone for a while, and removed then"
   expect(await service.until(id)).toMatchObject({ state: 'completed', version: { number: 2 } })
   const removed = service.requests('deleteFileVersion')
   expect(removed.map(({ version }) => version)).toEqual([1])
-  expect((removed[0]?.time ?? 0) - seeded).toBeGreaterThanOrEqual(2900)
+  expect((removed[0]?.time ?? 0) - seeded).toBeGreaterThanOrEqual(5900)
   expect(service.fake.violations).toEqual([])
 })
 
 test('what somebody completes meanwhile is kept', async () => {
-  await using service = await openService({ settings: { foreignWaitMs: 4000 } })
+  await using service = await openService({ settings: { foreignWaitMs: 6000 } })
   const fileId = service.fake.seedFile()
   await service.fake.seedVersion(fileId, { ...someones, finished: ['file', 'signature'], status: 'waiting' })
   const id = await service.upload({ name: 'a.vrcw', content: 10, request: { destination: { fileId } } })
@@ -55,7 +55,7 @@ test('onForeign: fail fails, and touches neither that version nor the File', asy
   expect(service.fake.openVersions()).toHaveLength(1)
 })
 
-test('the answer to create was lost: the version that was made is found and used', async () => {
+test('row 22: the answer to create was lost: the version that was made is found and used', async () => {
   await using service = await openService()
   service.fake.faults.add({ operation: 'createFileVersion', nth: 1, action: 'lost-reply' })
   const record = await service.until(await service.upload({ name: 'a.vrcw', content: 200 * KIB }))
@@ -64,7 +64,7 @@ test('the answer to create was lost: the version that was made is found and used
   expect(service.fake.violations).toEqual([])
 })
 
-test('the answer to creating a File was lost: that File is found and used', async () => {
+test('row 22: the answer to creating a File was lost: that File is found and used', async () => {
   await using service = await openService()
   service.fake.seedFile({ name: 'another' })
   service.fake.faults.add({ operation: 'createFile', nth: 1, action: 'lost-reply' })
@@ -126,7 +126,7 @@ test('a File that a former upload made stays when a later one to its name fails'
   expect(service.fake.files.map(({ versions }) => versions.map(({ version }) => version))).toEqual([[0, 1]])
 })
 
-test('a version that somebody deletes in mid-upload is made anew, once', async () => {
+test('row 27: a version that somebody deletes in mid-upload is made anew, once', async () => {
   await using service = await openService({ limits: { partsAtOnce: 1 } })
   const fileId = service.fake.seedFile()
   const id = await service.upload({

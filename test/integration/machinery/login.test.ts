@@ -46,7 +46,7 @@ async function attemptsOf({ stores }: Service): Promise<number[]> {
   )
 }
 
-test('sessions that end in the middle of several uploads on two workers lead to exactly one login', async () => {
+test('row 28: sessions that end in the middle of several uploads on two workers lead to exactly one login', async () => {
   await using service = await openService({
     workers: 2,
     fake: { loginSpacingMs: 0, storageBytesPerSecond: 1024 * KIB },
@@ -75,7 +75,7 @@ test('many uploads that start without a login log in once', async () => {
   expect(service.fake.violations).toEqual([])
 })
 
-test('an account that needs a code says so; its uploads wait without using attempts, and go on after it', async () => {
+test('row 28: an account that needs a code says so; its uploads wait without using attempts, and go on after it', async () => {
   await using service = await openService({ fake: withEmailCode, workers: 2 })
   const ids: string[] = []
   for (let index = 0; index < 3; index += 1)

@@ -18,7 +18,7 @@ const slowDown = (retryAfter: string | undefined) => ({
 
 const parked = async ({ stores }: Service) => eventually(async () => stores.accounts.parked('main'))
 
-test('a 429 stops the whole account on two workers until its time is over; another account goes on', async () => {
+test('row 21: a 429 stops the whole account on two workers until its time is over; another account goes on', async () => {
   // One call at a time: what is under way already when the 429 comes is nobody's fault.
   await using service = await openService({ fake: twoUsers, workers: 2, limits: { callsAtOnce: 1 } })
   await service.addAccount({ id: 'bob', credentials: { username: 'bob', password: 'bobs-password' } })
@@ -55,7 +55,7 @@ test.each([
   ['garbage', () => 'soon', 50_000, 91_000],
   ['nothing at all', () => undefined, 50_000, 91_000],
   ['a huge number', () => '150100', 11.9 * 3_600_000, 12 * 3_600_000],
-])('Retry-After as %s parks the account for a sensible time', async (_, header, least, most) => {
+])('row 21: Retry-After as %s parks the account for a sensible time', async (_, header, least, most) => {
   await using service = await openService()
   service.fake.faults.add({ operation: 'createFile', times: 1, action: slowDown(header()) })
   const id = await service.upload({ name: 'one', content: 10 })
@@ -69,7 +69,7 @@ test.each([
   })
 })
 
-test('an account parked for hours still sees deadlines, and people who act, within minutes', async () => {
+test('row 21: an account parked for hours still sees deadlines, and people who act, within minutes', async () => {
   await using service = await openService()
   service.fake.faults.add({ operation: 'createFile', times: 1, action: slowDown('36000') })
   await service.upload({ name: 'one', content: 10 })
@@ -94,7 +94,7 @@ test('uploads accepted while their account is parked stay queued, and go on afte
   expect(service.fake.violations).toEqual([])
 })
 
-test('Retry-After of storage parks the account as well, and uses no attempt', async () => {
+test('row 21: Retry-After of storage parks the account as well, and uses no attempt', async () => {
   await using service = await openService()
   const action = { kind: 'status' as const, status: 503, headers: { 'retry-after': '1' } }
   service.fake.faults.add({ operation: 'putPart', times: 2, action })

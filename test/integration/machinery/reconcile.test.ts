@@ -25,7 +25,7 @@ async function letGo({ stores }: Service): Promise<void> {
   await stores.redis.del(stores.keys.accountLeases('main', 'parts'))
 }
 
-test('an upload whose job was never added gets one', async () => {
+test('row 15: an upload whose job was never added gets one', async () => {
   await using service = await openService({ workers: 0 })
   const id = await service.upload({ name: 'a.vrcw', content: 10 })
   // A dispatcher that died between its choice and the job.
@@ -34,7 +34,7 @@ test('an upload whose job was never added gets one', async () => {
   expect(await service.until(id)).toMatchObject({ state: 'completed', epoch: 1 })
 })
 
-test('an upload whose parts and job were all removed by hand goes on', async () => {
+test('row 15: an upload whose parts and job were all removed by hand goes on', async () => {
   await using service = await openService()
   const id = await stuckUpload(service)
   const job = await jobOf(service, id)
@@ -44,7 +44,7 @@ test('an upload whose parts and job were all removed by hand goes on', async () 
   expect(await service.until(id)).toMatchObject({ state: 'completed', epoch: 1, version: { number: 1 } })
 })
 
-test('an upload whose part jobs were obliterated goes on', async () => {
+test('row 15: an upload whose part jobs were obliterated goes on', async () => {
   await using service = await openService()
   const id = await stuckUpload(service)
   await service.stores.queues.parts.obliterate({ force: true })
@@ -53,7 +53,7 @@ test('an upload whose part jobs were obliterated goes on', async () => {
   expect(await service.until(id)).toMatchObject({ state: 'completed', epoch: 1, version: { number: 1 } })
 })
 
-test('an upload whose job was failed by hand goes on', async () => {
+test('row 15: an upload whose job was failed by hand goes on', async () => {
   await using service = await openService()
   const id = await stuckUpload(service)
   const { redis } = service.stores
@@ -62,6 +62,39 @@ test('an upload whose job was failed by hand goes on', async () => {
   const jobId = uploadJobId(id, 1)
   await eventually(async () => (await redis.zrem(`${queue}:waiting-children`, jobId)) === 1)
   await redis.zadd(`${queue}:failed`, Date.now(), jobId)
+  await letGo(service)
+  expect(await service.until(id)).toMatchObject({ state: 'completed', epoch: 1, version: { number: 1 } })
+  expect(service.fake.violations).toEqual([])
+})
+
+test('row 15: an upload that waits for a part whose job was lost goes on, and so do its other parts', async () => {
+  await using service = await openService()
+  const id = await stuckUpload(service)
+  const { redis, queues } = service.stores
+  // As a Redis that lost its last second would have it: the parent still counts on it.
+  const [lost] = await queues.parts.getDelayed()
+  const jobId = lost?.id ?? ''
+  await redis.zrem(queues.parts.toKey('delayed'), jobId)
+  await redis.del(queues.parts.toKey(jobId))
+  await letGo(service)
+  expect(jobId).not.toBe('')
+  expect(await service.until(id)).toMatchObject({ state: 'completed', epoch: 1, version: { number: 1 } })
+  expect(service.fake.violations).toEqual([])
+})
+
+test('row 15: an upload that waits though all its parts are done goes on', async () => {
+  await using service = await openService()
+  const id = await stuckUpload(service)
+  const { redis, queues } = service.stores
+  // As after a wake-up that was lost: the parts are gone from the list, the parent is where it was.
+  const parent = queues.uploads.toKey(uploadJobId(id, 1))
+  const waiting = queues.uploads.toKey('waiting-children')
+  await eventually(async () => (await redis.zscore(waiting, uploadJobId(id, 1))) !== null)
+  for (const part of await queues.parts.getDelayed()) {
+    await redis.zrem(queues.parts.toKey('delayed'), part.id ?? '')
+    await redis.del(queues.parts.toKey(part.id ?? ''))
+  }
+  await redis.del(`${parent}:dependencies`)
   await letGo(service)
   expect(await service.until(id)).toMatchObject({ state: 'completed', epoch: 1, version: { number: 1 } })
   expect(service.fake.violations).toEqual([])

@@ -8,7 +8,7 @@ import { startRedisProxy } from '../../support/redis-proxy.ts'
 const content = randomBytes(1024 * KIB)
 const slowly = { fake: { storageBytesPerSecond: 150 * KIB } }
 
-test('a Redis that answers nobody for some seconds in mid-transfer costs time, and no byte of the result', async () => {
+test('row 11: a Redis that answers nobody for some seconds in mid-transfer costs time, and no byte of the result', async () => {
   await using redis = await startTestRedis({ aof: true })
   await using service = await openService({ redisUrl: redis.url, workers: 2, ...slowly })
   const id = await service.upload({ name: 'a.vrcw', content })
@@ -22,7 +22,7 @@ test('a Redis that answers nobody for some seconds in mid-transfer costs time, a
   expect(service.fake.violations).toEqual([])
 })
 
-test('a Redis that is killed and started again in mid-transfer is waited for', async () => {
+test('row 5: a Redis that is killed and started again in mid-transfer is waited for', async () => {
   await using redis = await startTestRedis({ aof: true })
   await using service = await openService({ redisUrl: redis.url, workers: 2, ...slowly })
   const id = await service.upload({ name: 'a.vrcw', content })
@@ -37,7 +37,7 @@ test('a Redis that is killed and started again in mid-transfer is waited for', a
   expect(service.fake.openVersions()).toEqual([])
 })
 
-test('connections that are cut again and again only make it slower', async () => {
+test('row 11: connections that are cut again and again only make it slower', async () => {
   await using redis = await startTestRedis({ aof: true })
   await using proxy = await startRedisProxy(redis.url)
   await using service = await openService({ redisUrl: proxy.url, ...slowly })

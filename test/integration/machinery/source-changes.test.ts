@@ -41,7 +41,7 @@ async function expectWhole(service: Service, id: string, content: () => Buffer):
   expect(service.fake.files).toHaveLength(1)
 }
 
-test('a source that changed before it was hashed is sent as it is then', async () => {
+test('row 30: a source that changed before it was hashed is sent as it is then', async () => {
   await using service = await openService({ workers: 0 })
   const id = await service.upload({ name: 'a.vrcw', content: 10 })
   await service.machine.source('a.vrcw', 20)
@@ -50,7 +50,7 @@ test('a source that changed before it was hashed is sent as it is then', async (
 })
 
 test.each(['createFile', 'createFileVersion', 'startFileDataUpload'] as const)(
-  'a source that grows at %s, after it was hashed, is sent anew as a whole',
+  'row 30: a source that grows at %s, after it was hashed, is sent anew as a whole',
   async (operation) => {
     await using service = await openService()
     let content = randomBytes(SIZE)
@@ -95,7 +95,7 @@ const changes = {
 }
 
 test.each(Object.entries(changes))(
-  'a source %s during sending is sent anew as a whole',
+  'row 30: a source %s during sending is sent anew as a whole',
   async (_, change) => {
     await using service = await openService({ limits: { partsAtOnce: 1 } })
     let content = randomBytes(SIZE)
@@ -109,7 +109,7 @@ test.each(Object.entries(changes))(
   },
 )
 
-test('a source that is only touched during sending is sent anew', async () => {
+test('row 30: a source that is only touched during sending is sent anew', async () => {
   await using service = await openService({ limits: { partsAtOnce: 1 } })
   const content = randomBytes(SIZE)
   const id = await service.upload({ name: 'a.vrcw', content })
@@ -117,7 +117,7 @@ test('a source that is only touched during sending is sent anew', async () => {
   await expectWhole(service, id, () => content)
 })
 
-test('a source that changes after its last part was sent is noticed before finish', async () => {
+test('row 30: a source that changes after its last part was sent is noticed before finish', async () => {
   await using service = await openService({ limits: { partsAtOnce: 1 } })
   let content = randomBytes(SIZE)
   const id = await service.upload({ name: 'a.vrcw', content })
@@ -131,7 +131,7 @@ test('a source that changes after its last part was sent is noticed before finis
   expect(finished).toHaveLength(2)
 })
 
-test('a source that changes between file and signature is sent anew', async () => {
+test('row 30: a source that changes between file and signature is sent anew', async () => {
   await using service = await openService()
   let content = randomBytes(SIZE)
   const id = await service.upload({ name: 'a.vrcw', content })
@@ -150,7 +150,7 @@ test.each([
   ['by its size', async (path: string) => appendFile(path, 'x')],
   ['by its time', async (path: string) => utimes(path, Date.now() / 1000, Date.now() / 1000 + 5)],
 ])(
-  'a source that keeps changing, %s, is started over once, and then fails with the reason',
+  'row 30: a source that keeps changing, %s, is started over once, and then fails with the reason',
   async (_, change) => {
     await using service = await openService()
     const id = await service.upload({ name: 'a.vrcw', content: SIZE })
@@ -166,7 +166,7 @@ test.each([
   },
 )
 
-test('a source that vanishes during sending fails, and leaves nothing behind', async () => {
+test('row 30: a source that vanishes during sending fails, and leaves nothing behind', async () => {
   await using service = await openService({ limits: { partsAtOnce: 1 } })
   const id = await service.upload({ name: 'a.vrcw', content: SIZE })
   const path = `${service.machine.folder}/a.vrcw`
@@ -178,7 +178,7 @@ test('a source that vanishes during sending fails, and leaves nothing behind', a
   expect(service.fake.files).toEqual([])
 })
 
-test('a retry after the source settled down completes', async () => {
+test('row 30: a retry after the source settled down completes', async () => {
   await using service = await openService()
   const id = await service.upload({ name: 'a.vrcw', content: SIZE })
   at(service, creates, async () => appendFile(`${service.machine.folder}/a.vrcw`, 'x'), 2)

@@ -53,7 +53,7 @@ const sources: Record<string, { make: (folder: string, outside: string) => Promi
   }
 
 test.each(Object.entries(sources))(
-  'a source that is %s is refused, and nothing is asked of VRChat',
+  'row 35: a source that is %s is refused, and nothing is asked of VRChat',
   async (_, source) => {
     await using service = await openService()
     const outside = await mkdtemp(join(tmpdir(), 'stevedore-outside-'))
@@ -71,7 +71,7 @@ test.each(Object.entries(sources))(
   },
 )
 
-test('a source that may not be read is refused with what to do', async () => {
+test('row 35: a source that may not be read is refused with what to do', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'stevedore-closed-'))
   try {
     const path = join(folder, 'closed.vrcw')
@@ -100,7 +100,7 @@ async function asNobody<T>(work: () => Promise<T>): Promise<T> {
   }
 }
 
-test('a link that stays under the roots is a source like any other', async () => {
+test('row 35: a link that stays under the roots is a source like any other', async () => {
   await using service = await openService()
   const path = await service.machine.source('real.vrcw', 10)
   await symlink(path, join(service.machine.folder, 'link.vrcw'))

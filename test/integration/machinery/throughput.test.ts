@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import { eventually, openService } from '../../support/service.ts'
 
@@ -32,6 +33,26 @@ test(
     expect(fake.violations).toEqual([])
   },
 )
+
+test('a worker sends no more parts at once than it is set to, small or not', async () => {
+  await using service = await openService({
+    limits: { partsAtOnce: 8, callsAtOnce: 8, maxActiveUploads: 8 },
+    env: { STEVEDORE_PARTS_AT_ONCE: '2' },
+  })
+  let [now, most] = [0, 0]
+  service.fake.hooks.onRequest = async ({ operation, phase }) => {
+    if (operation !== 'putPart' || phase !== 'arrival') return
+    now += 1
+    most = Math.max(most, now)
+    await sleep(100)
+    now -= 1
+  }
+  const names = Array.from({ length: 8 }, (_, index) => `a${index}.vrca`)
+  const ids = await Promise.all(names.map(async (name) => service.upload({ name, content: 100 })))
+
+  for (const id of ids) expect(await service.until(id)).toMatchObject({ state: 'completed' })
+  expect(most).toBe(2)
+})
 
 test('an account whose parts stand still does not keep the parts of another from being sent', async () => {
   await using service = await openService({

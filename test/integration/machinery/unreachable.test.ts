@@ -33,21 +33,24 @@ test.each([
   'putPart',
   'finishFileDataUpload',
   'getFile',
-] as const)('a burst of 5xx at %s uses no attempt, and is over when it is over', async (operation) => {
-  await using service = await openService({ workers: 2 })
-  const fault = service.fake.faults.add({ operation, times: 2, action: failing })
-  const ids = [
-    await service.upload({ name: 'a.vrcw', content: 200 * KIB }),
-    await service.upload({ name: 'b.vrcw', content: 200 * KIB }),
-  ]
-  for (const id of ids) expect(await service.until(id)).toMatchObject({ state: 'completed', epoch: 1 })
-  expect(fault.fired).toBe(2)
-  expect(await attempts(service)).toBe(0)
-  expect(service.fake.openVersions()).toEqual([])
-  expect(service.fake.violations).toEqual([])
-})
+] as const)(
+  'row 20: a burst of 5xx at %s uses no attempt, and is over when it is over',
+  async (operation) => {
+    await using service = await openService({ workers: 2 })
+    const fault = service.fake.faults.add({ operation, times: 2, action: failing })
+    const ids = [
+      await service.upload({ name: 'a.vrcw', content: 200 * KIB }),
+      await service.upload({ name: 'b.vrcw', content: 200 * KIB }),
+    ]
+    for (const id of ids) expect(await service.until(id)).toMatchObject({ state: 'completed', epoch: 1 })
+    expect(fault.fired).toBe(2)
+    expect(await attempts(service)).toBe(0)
+    expect(service.fake.openVersions()).toEqual([])
+    expect(service.fake.violations).toEqual([])
+  },
+)
 
-test('a storage that does not answer stops parts, not calls, and its pauses grow but stay bounded', async () => {
+test('rows 16, 20: a storage that does not answer stops parts, not calls, and its pauses grow but stay bounded', async () => {
   await using service = await openService()
   const fault = service.fake.faults.add({ operation: 'putPart', action: 'reset-on-arrival' })
   const id = await service.upload({ name: 'a.vrcw', content: 300 * KIB })
@@ -63,7 +66,7 @@ test('a storage that does not answer stops parts, not calls, and its pauses grow
   expect(service.fake.violations).toEqual([])
 })
 
-test('the pause of a circuit doubles up to a minute, whatever comes, and success closes it', async () => {
+test('row 20: the pause of a circuit doubles up to a minute, whatever comes, and success closes it', async () => {
   await using service = await openService({ workers: 0 })
   const { redis, keys } = service.stores
   const circuit = `${keys.prefix}:account:main:circuit:parts`
@@ -79,7 +82,7 @@ test('the pause of a circuit doubles up to a minute, whatever comes, and success
   expect(await redis.exists(circuit)).toBe(0)
 })
 
-test('failures that come together count as one', async () => {
+test('row 20: failures that come together count as one', async () => {
   await using service = await openService({ workers: 0 })
   for (let count = 0; count < 8; count += 1) await settle(service, 'unreachable')
   const { redis, keys } = service.stores
@@ -88,7 +91,7 @@ test('failures that come together count as one', async () => {
 
 /** The script itself, with the most jitter. */
 const settle = async ({ stores }: Service, outcome: string): Promise<unknown> =>
-  createScripts(stores.redis, stores.keys)('settle', 'main', 'parts', 'a-part', outcome, 1000)
+  createScripts(stores.redis, stores.keys)('settle', 'main', 'parts', outcome, 1000, 'a-part')
 
 test('an upload that does not get through before its deadline fails as that, and nothing is left', async () => {
   await using service = await openService()
