@@ -17,6 +17,7 @@ const { values } = parseArgs({
     'max-concurrent-calls': { type: 'string' },
     directory: { type: 'string' },
     'skip-content-check': { type: 'boolean', default: false },
+    'forget-content': { type: 'boolean', default: false },
   },
 })
 
@@ -58,6 +59,7 @@ function options(): FakeVrchatOptions {
     ...Object.fromEntries(given),
     ...(directory === undefined ? {} : { directory }),
     verifyContent: !values['skip-content-check'],
+    keepContent: !values['forget-content'],
     users: [demoUser],
   }
 }

@@ -55,6 +55,7 @@ export interface Accounts {
   openSession: (account: Account, login: LedgerEntry, verified: boolean) => Session
   close: (session: Session) => void
   expireSessions: () => void
+  forgetSecondFactors: () => void
   twoFactorToken: (account: Account) => string
 }
 
@@ -63,7 +64,7 @@ export function createAccounts(): Accounts {
   const sessions = new Map<string, Session>()
   /** Whose a cookie was: the ledger names the caller though the session is gone. */
   const retired = new Map<string, string>()
-  const jwtKey = randomBytes(32)
+  let jwtKey = randomBytes(32)
 
   function add(spec: UserSpec): Account {
     const account: Account = {
@@ -122,6 +123,9 @@ export function createAccounts(): Accounts {
     close,
     expireSessions: () => {
       for (const session of sessions.values()) close(session)
+    },
+    forgetSecondFactors: () => {
+      jwtKey = randomBytes(32)
     },
     twoFactorToken: (account) => signToken(account, jwtKey),
   }

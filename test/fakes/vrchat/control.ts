@@ -16,6 +16,8 @@ const userSchema = z.strictObject({
   recoveryCodes: z.array(z.string()).default([]),
 })
 
+const versionSchema = z.strictObject({ fileId: z.string(), version: z.int() })
+
 type Endpoint = (fake: FakeVrchat, body: unknown, url: URL) => unknown
 
 const endpoints: Record<string, Endpoint> = {
@@ -42,6 +44,11 @@ const endpoints: Record<string, Endpoint> = {
   },
   'POST /expire-sessions': (fake) => {
     fake.expireSessions()
+    return { ok: true }
+  },
+  'POST /tamper': async (fake, body) => {
+    const { fileId, version } = versionSchema.parse(body)
+    await fake.tamper(fileId, version)
     return { ok: true }
   },
   'POST /users': (fake, body) => {

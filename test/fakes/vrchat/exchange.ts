@@ -3,7 +3,18 @@ import { finished, pipeline } from 'node:stream/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { drain } from './bodies.ts'
 import type { Core, Exchange } from './core.ts'
-import { dripReply, headForever, pageForever, reset, resetMidBody } from './broken-answers.ts'
+import {
+  badChunks,
+  cutAnswer,
+  dripReply,
+  falseLength,
+  halfClose,
+  headForever,
+  pageForever,
+  readSome,
+  reset,
+  resetMidBody,
+} from './broken-answers.ts'
 import type { FaultAction } from './faults.ts'
 import type { HookEvent } from './ledger.ts'
 import { Refusal, type Reply } from './replies.ts'
@@ -54,15 +65,28 @@ async function announce(core: Core, { entry }: Exchange, phase: HookEvent['phase
 
 /** True when the fault ended the exchange before it was processed. */
 async function intercept(server: Server, exchange: Exchange): Promise<boolean> {
-  const { fault, request, entry, socket } = exchange
+  const { fault, socket } = exchange
   if (fault === undefined || !neverProcessed.has(fault.kind)) return false
-  if (fault.kind === 'reset-on-arrival') reset(exchange)
-  if (fault.kind === 'reset-mid-body') await resetMidBody(exchange, fault.afterBytes)
-  if (fault.kind === 'endless-headers') await headForever(exchange)
+  await breakOff(exchange, fault)
   if (socket.destroyed) return true
-  if (fault.kind !== 'status' || !fault.early) await drain(request, entry)
+  await readBody(exchange, fault)
   await answerInstead(server, exchange, fault)
   return true
+}
+
+/** Ends the connection while the request still comes in. */
+async function breakOff(exchange: Exchange, fault: FaultAction): Promise<void> {
+  if (fault.kind === 'reset-on-arrival') reset(exchange)
+  if (fault.kind === 'reset-mid-body') await resetMidBody(exchange, fault.afterBytes)
+  if (fault.kind === 'half-close') await halfClose(exchange)
+  if (fault.kind === 'endless-headers') await headForever(exchange)
+}
+
+/** As much of the body as the fault lets in. */
+async function readBody(exchange: Exchange, fault: FaultAction): Promise<void> {
+  if (fault.kind === 'status' && fault.early) return
+  if (fault.kind === 'status' && fault.afterBytes !== undefined) await readSome(exchange, fault.afterBytes)
+  else await drain(exchange.request, exchange.entry)
 }
 
 async function answerInstead(server: Server, exchange: Exchange, fault: FaultAction): Promise<void> {
@@ -70,12 +94,17 @@ async function answerInstead(server: Server, exchange: Exchange, fault: FaultAct
   if (fault.kind === 'html') await send(exchange, htmlReply(fault.status))
   if (fault.kind === 'status') await send(exchange, statusReply(server, fault))
   if (fault.kind === 'huge-body') await pageForever(exchange, fault.status)
+  if (fault.kind === 'bad-chunks') badChunks(exchange)
+  if (fault.kind === 'false-length') falseLength(exchange)
 }
 
 const neverProcessed = new Set<FaultAction['kind']>([
   'reset-on-arrival',
   'reset-mid-body',
+  'half-close',
   'endless-headers',
+  'bad-chunks',
+  'false-length',
   'hang',
   'html',
   'status',
@@ -85,6 +114,7 @@ const neverProcessed = new Set<FaultAction['kind']>([
 async function deliver(server: Server, exchange: Exchange, reply: Reply): Promise<void> {
   const kind = exchange.fault?.kind
   if (kind === 'lost-reply') exchange.socket.destroy()
+  else if (kind === 'cut-answer') await cutAnswer(exchange, reply)
   else if (kind === 'hang-after') await disconnected(exchange)
   else await sendWith(server, exchange, reply)
 }

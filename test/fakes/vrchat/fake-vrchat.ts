@@ -123,9 +123,13 @@ export interface FakeVrchat extends AsyncDisposable {
   addUser: (user: UserSpec) => void
   /** Every auth cookie becomes invalid; twoFactorAuth cookies stay good. */
   expireSessions: () => void
+  /** Every twoFactorAuth cookie becomes invalid as well. */
+  forgetSecondFactors: () => void
   /** Answers the new File's id. */
   seedFile: (file?: SeedFile) => string
   /** Adds a version as somebody else would have left it; answers its number. */
   seedVersion: (fileId: string, version?: SeedVersion) => Promise<number>
+  /** Changes one byte of a finished file that has any. */
+  tamper: (fileId: string, version: number) => Promise<void>
   totals: () => Promise<Totals>
 }

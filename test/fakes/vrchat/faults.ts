@@ -1,14 +1,19 @@
 import { z } from 'zod'
+import { seededRandom } from '../seeded-random.ts'
 import { type LedgerEntry, operations } from './ledger.ts'
 
 const plainKinds = [
   // Never processed:
   'reset-on-arrival',
   'hang',
+  'half-close',
   'endless-headers',
+  'bad-chunks',
+  'false-length',
   'expired',
   // Processed, and then:
   'lost-reply',
+  'cut-answer',
   'hang-after',
   // On putPart only, processed:
   'wrong-etag',
@@ -29,6 +34,8 @@ const actionSchema = z.discriminatedUnion('kind', [
     body: z.unknown().optional(),
     /** Answers before the request body was read. */
     early: z.boolean().default(false),
+    /** Answers when so much of the request body was read, and reads on no more. */
+    afterBytes: z.int().optional(),
   }),
   z.strictObject({
     kind: z.literal('status-after'),
@@ -42,12 +49,19 @@ const actionSchema = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('reset-mid-body'), afterBytes: z.int().optional() }),
   z.strictObject({
     kind: z.literal('drip'),
+    /** Where it begins: what is before comes at once. */
+    from: z.enum(['head', 'body']).default('head'),
     bytes: z.int().default(1),
     intervalMs: z.number().default(1000),
   }),
   z.strictObject({ kind: z.literal('delay'), ms: z.number() }),
   /** `%md5%` in `value` becomes the true MD5. */
   z.strictObject({ kind: z.literal('odd-etag'), value: z.string().default('"%md5%-1"') }),
+])
+
+/** Every kind of fault that there is. */
+export const faultKinds: readonly string[] = actionSchema.options.flatMap(({ shape: { kind } }) => [
+  ...('values' in kind ? kind.values : kind.options),
 ])
 
 const whereSchema = z.strictObject({
@@ -155,15 +169,4 @@ function fires({ handle, random }: ArmedRule): boolean {
   if (nth !== undefined) return [nth].flat().includes(handle.matched)
   if (every !== undefined) return handle.matched % every === 0
   return probability === undefined || random() < probability
-}
-
-/** mulberry32: small, and the same on every machine. */
-function seededRandom(seed: number): () => number {
-  let state = seed
-  return () => {
-    state = (state + 0x6d2b79f5) | 0
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296
-  }
 }

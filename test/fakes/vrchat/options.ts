@@ -39,6 +39,8 @@ export interface FakeVrchatOptions {
   processingMs?: number
   /** False skips the MD5 over joined parts (sizes are still compared): for benches. */
   verifyContent?: boolean
+  /** False digests what comes and forgets it, so that nothing can be read back: for benches. */
+  keepContent?: boolean
   /** For so long after a write, reads give the state before it. */
   staleReadMs?: number
   /** What reading a File just created answers while reads are stale; 200 shows it at once. */
@@ -82,6 +84,7 @@ export function resolveSettings(options: FakeVrchatOptions): Settings {
     storageBytesPerSecond: Infinity,
     processingMs: 50,
     verifyContent: true,
+    keepContent: true,
     staleReadMs: 0,
     staleNewFileStatus: 200,
     deletedVersions: 'gone',

@@ -4,6 +4,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
+import type { Settings } from './options.ts'
 
 export interface StoredPart {
   path: string
@@ -31,11 +32,15 @@ export interface PartDisk extends AsyncDisposable {
 
 const CHUNK = 1024 * 1024
 
-export async function createPartDisk(parent: string): Promise<PartDisk> {
+export async function createPartDisk({
+  directory: parent,
+  keepContent,
+}: Pick<Settings, 'directory' | 'keepContent'>): Promise<PartDisk> {
   const directory = await mkdtemp(join(parent, 'fake-vrchat-'))
 
   return {
-    receive: (source, options = {}) => receive(join(directory, randomUUID()), source, options),
+    receive: (source, options = {}) =>
+      receive(join(directory, randomUUID()), source, { ...options, keepContent }),
     read: (parts) => Readable.from(readAll(parts), { objectMode: false, highWaterMark: CHUNK }),
     digest: async (parts, algorithm) => {
       const hash = createHash(algorithm)
@@ -52,7 +57,7 @@ export async function createPartDisk(parent: string): Promise<PartDisk> {
 async function receive(
   path: string,
   source: AsyncIterable<Buffer>,
-  { sha256 = false, alter = (bytes) => bytes }: ReceiveOptions,
+  { sha256 = false, alter = (bytes) => bytes, keepContent }: ReceiveOptions & { keepContent: boolean },
 ): Promise<StoredPart> {
   const md5 = createHash('md5')
   const sha = sha256 ? createHash('sha256') : undefined
@@ -66,12 +71,17 @@ async function receive(
     }
   }
   try {
-    await pipeline(hashed, createWriteStream(path, { highWaterMark: CHUNK }))
+    const kept = keepContent ? createWriteStream(path, { highWaterMark: CHUNK }) : drain
+    await pipeline(hashed, kept)
   } catch (error) {
     await rm(path, { force: true })
     throw error
   }
   return { path, size, md5: md5.digest('hex'), sha256: sha?.digest('hex') }
+}
+
+async function drain(source: AsyncIterable<Buffer>): Promise<void> {
+  for await (const _ of source);
 }
 
 async function* readAll(parts: StoredPart[]): AsyncGenerator<Buffer> {

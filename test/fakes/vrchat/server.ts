@@ -14,6 +14,7 @@ import { type Target, createLedger } from './ledger.ts'
 import { type FakeVrchatOptions, resolveSettings } from './options.ts'
 import { createPartDisk } from './part-disk.ts'
 import { seedFile, seedVersion } from './seeding.ts'
+import { tamper } from './tampering.ts'
 import { processStorage, storageFaultReply } from './storage.ts'
 
 export type { FakeVrchat } from './fake-vrchat.ts'
@@ -26,7 +27,7 @@ export async function startFakeVrchat(options: FakeVrchatOptions = {}): Promise<
   const settings = resolveSettings(options)
   const closing = new AbortController()
   const urls = { api: '', storage: '', control: '' }
-  const disk = await createPartDisk(settings.directory)
+  const disk = await createPartDisk(settings)
   const viewOptions = () => ({ legacy: settings.legacyFiles, apiUrl: urls.api, storageUrl: urls.storage })
   const ledger = createLedger()
   const faults = createFaults()
@@ -125,8 +126,10 @@ export async function startFakeVrchat(options: FakeVrchatOptions = {}): Promise<
       core.accounts.add(user)
     },
     expireSessions: core.accounts.expireSessions,
+    forgetSecondFactors: core.accounts.forgetSecondFactors,
     seedFile: (seed = {}) => seedFile(core, seed),
     seedVersion: (fileId, seed = {}) => seedVersion(core, fileId, seed),
+    tamper: (fileId, version) => tamper(core, fileId, version),
     totals: () => totals(core),
     [Symbol.asyncDispose]: async () => {
       closing.abort()

@@ -1,0 +1,4 @@
+import { calls } from './calls.ts'
+import { testCall } from './matrix.ts'
+
+testCall(calls.createVersion)
