@@ -34,7 +34,7 @@ export function lookAtHands(redis: Redis): Hands {
       const all = await Promise.all(
         uploads.map(async (upload) => {
           const jobs = await jobsOf(pid, upload)
-          return Promise.all(jobs.flatMap((job) => partOf(redis, upload, job) ?? []))
+          return (await Promise.all(jobs.map(async (job) => partsOf(redis, upload, job)))).flat()
         }),
       )
       return all.flat()
@@ -47,16 +47,28 @@ export function lookAtHands(redis: Redis): Hands {
   }
 }
 
-/** `upl_…-e1-file-7`; an upload's own job, `upl_…-r1`, is none. */
-function partOf(redis: Redis, upload: string, job: string): Promise<PartInHand> | undefined {
+/** What a job stands for: `upl_…-e1-file-7` is a part, and an upload's own job, `upl_…-r1`, sends small blobs itself. */
+async function partsOf(redis: Redis, upload: string, job: string): Promise<readonly PartInHand[]> {
   const [, epoch, blob, number] = /-e(\d+)-(\w+)-(\d+)$/.exec(job) ?? []
-  if (epoch === undefined || blob === undefined || number === undefined) return undefined
-  const find = async (): Promise<PartInHand> => {
-    const [sends, receipt] = await Promise.all([
-      redis.hget(keys.sending(upload, Number(epoch)), `sends/${blob}/${number}`),
-      redis.hexists(keys.parts(upload, Number(epoch)), `${blob}/${number}`),
-    ])
-    return { upload, blob, number: Number(number), job, isInFlight: Number(sends ?? 0) > 0 && receipt === 0 }
-  }
-  return find()
+  if (epoch === undefined || blob === undefined || number === undefined) return ownParts(redis, upload, job)
+  const [sends, receipt] = await Promise.all([
+    redis.hget(keys.sending(upload, Number(epoch)), `sends/${blob}/${number}`),
+    redis.hexists(keys.parts(upload, Number(epoch)), `${blob}/${number}`),
+  ])
+  return [{ upload, blob, number: Number(number), job, isInFlight: Number(sends ?? 0) > 0 && receipt === 0 }]
+}
+
+/** Parts that are being sent, have no receipt, and were given no job. */
+async function ownParts(redis: Redis, upload: string, job: string): Promise<readonly PartInHand[]> {
+  const epoch = Number(await redis.hget(keys.upload(upload), 'epoch'))
+  const [sending, receipts] = await Promise.all([
+    redis.hgetall(keys.sending(upload, epoch)),
+    redis.hkeys(keys.parts(upload, epoch)),
+  ])
+  return Object.entries(sending).flatMap(([field, count]) => {
+    const [, blob = '', number = ''] = /^sends\/(\w+)\/(\d+)$/.exec(field) ?? []
+    const isOwn = blob !== '' && sending[`next/${blob}`] === undefined
+    if (!isOwn || Number(count) === 0 || receipts.includes(`${blob}/${number}`)) return []
+    return [{ upload, blob, number: Number(number), job, isInFlight: true }]
+  })
 }

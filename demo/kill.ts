@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { lookAtHands } from './hands.ts'
 import type { Hands, PartInHand } from './hands.ts'
-import type { StartedProcess } from './processes.ts'
-import { seconds } from './screen.ts'
+import type { StartedProcess } from '../test/support/programs/processes.ts'
+import { seconds } from '../test/support/programs/screen.ts'
 import type { Upload } from './service.ts'
 import type { Stage } from './stage.ts'
 

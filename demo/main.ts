@@ -1,6 +1,6 @@
 import { readFlags } from './flags.ts'
-import { untilInterrupted } from './interrupts.ts'
-import { createScreen } from './screen.ts'
+import { untilInterrupted } from '../test/support/programs/interrupts.ts'
+import { createScreen } from '../test/support/programs/screen.ts'
 import { runDemo } from './story.ts'
 
 const flags = readFlags()

@@ -1,6 +1,6 @@
 import { formatBytes, formatPercent, formatSpeed } from '#producer/cli/terminal/format.ts'
 import { padEnd, padStart, shorten, widthOf } from '#producer/cli/terminal/text.ts'
-import type { Screen } from './screen.ts'
+import type { Screen } from '../test/support/programs/screen.ts'
 import { isEnded, type Upload } from './service.ts'
 
 /** Shows how far the uploads are. */

@@ -1,26 +1,15 @@
 import { randomBytes } from 'node:crypto'
-import { resolve } from 'node:path'
 import { Redis } from 'ioredis'
-import { z } from 'zod'
-import { loadConfig } from '#shared/config.ts'
 import { startEmbedded } from '#shared/redis/embedded.ts'
 import { freePort } from '#shared/redis/free-port.ts'
-import { createProcesses } from './processes.ts'
-import type { StartedProcess } from './processes.ts'
-import { type Screen, seconds } from './screen.ts'
-import type { Workspace } from './workspace.ts'
-
-const fakeFacts = z.object({
-  baseUrl: z.string(),
-  controlUrl: z.string(),
-  user: z.object({
-    username: z.string(),
-    password: z.string(),
-    secondFactor: z.object({ kind: z.literal('totp'), secret: z.string() }),
-  }),
-})
-
-type FakeFacts = z.infer<typeof fakeFacts>
+import { createProcesses } from '../test/support/programs/processes.ts'
+import { ownCacheDir } from '../test/support/programs/cache-dir.ts'
+import { fakeProgram } from '../test/support/programs/fake.ts'
+import type { FakeFacts } from '../test/support/programs/fake.ts'
+import { script } from '../test/support/programs/script.ts'
+import type { StartedProcess } from '../test/support/programs/processes.ts'
+import { type Screen, seconds } from '../test/support/programs/screen.ts'
+import type { Workspace } from '../test/support/programs/workspace.ts'
 
 /** All that takes part in the demo, running. */
 export interface Stage extends AsyncDisposable {
@@ -58,20 +47,7 @@ export async function openStage({ workspace, screen, signal: interrupted }: Opti
     return started
   }
 
-  const fake = await run({
-    name: 'fake',
-    args: [
-      script('test/fakes/main.ts'),
-      '--json',
-      '--port',
-      '0',
-      '--storage-port',
-      '0',
-      '--directory',
-      workspace.arrived,
-    ],
-    ready: (log) => (log.includes('\n') ? fakeFacts.parse(JSON.parse(log.split('\n')[0] ?? '')) : undefined),
-  })
+  const fake = await run(fakeProgram(workspace.arrived))
   show('fake', fake.pid, `a VRChat with storage, ${fake.ready.baseUrl}`)
 
   const token = randomBytes(24).toString('base64url')
@@ -110,8 +86,6 @@ export async function openStage({ workspace, screen, signal: interrupted }: Opti
 
 const saysThatItRuns = (log: string): true | undefined => log.includes('worker runs') || undefined
 
-const script = (path: string): string => resolve(import.meta.dirname, '..', path)
-
 /** What the demo's keys in Redis begin with. */
 export const PREFIX = '{stevedore-demo}'
 
@@ -137,10 +111,8 @@ async function openRedis({
   stopping,
   resources,
 }: RedisRoom): Promise<{ redis: Redis; url: string }> {
-  const { HOME, XDG_CACHE_HOME, STEVEDORE_CACHE_DIR } = process.env
-  const { cacheDir } = loadConfig({ HOME, XDG_CACHE_HOME, STEVEDORE_CACHE_DIR }, 'cli')
   const log = (message: string): void => screen.line(`  ${screen.paint('dim', message)}`)
-  const { url, stop } = await startEmbedded({ dataDir: workspace.data, cacheDir, log })
+  const { url, stop } = await startEmbedded({ dataDir: workspace.data, cacheDir: ownCacheDir(), log })
   const redis = new Redis(url, { maxRetriesPerRequest: null, connectionName: 'demo' })
   redis.on('error', () => {})
   const { name, version, pid } = factsOf(await redis.info('server'))

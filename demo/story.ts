@@ -1,11 +1,11 @@
 import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { formatBytes } from '#producer/cli/terminal/format.ts'
-import { DemoFailed, Interrupted } from './failure.ts'
-import { hear } from './fake.ts'
+import { ProgramFailed, Interrupted } from '../test/support/programs/failure.ts'
+import { hear } from '../test/support/programs/fake.ts'
 import { bytesOf, filesOf, makeFiles } from './files.ts'
 import type { Flags } from './flags.ts'
-import { type Screen, seconds } from './screen.ts'
+import { type Screen, seconds } from '../test/support/programs/screen.ts'
 import { openService } from './service.ts'
 import type { Service, Upload } from './service.ts'
 import { openStage } from './stage.ts'
@@ -14,8 +14,8 @@ import { printTable } from './table.ts'
 import { transfer } from './transfer.ts'
 import { judge } from './verdict.ts'
 import type { Verdict } from './verdict.ts'
-import { openWorkspace } from './workspace.ts'
-import type { Workspace } from './workspace.ts'
+import { openWorkspace } from '../test/support/programs/workspace.ts'
+import type { Workspace } from '../test/support/programs/workspace.ts'
 
 interface Options {
   readonly flags: Flags
@@ -32,7 +32,7 @@ export async function runDemo(options: Options): Promise<number> {
     if (problems.length > 0)
       return fail(
         screen,
-        new DemoFailed(
+        new ProgramFailed(
           `Not all is as it should be:`,
           problems.map((problem) => `- ${problem}`),
         ),
@@ -62,9 +62,10 @@ async function inWorkspace(options: Options): Promise<Verdict> {
       `Stevedore demo: ${wanted.length} files, ${formatBytes(bytes)}, two workers, one of them killed on the way`,
     ),
   )
-  await using workspace = await openWorkspace(bytes * ROOM)
+  const room = { program: 'demo', bytes: bytes * ROOM, smaller: '--scale 0.3' }
+  await using workspace = await openWorkspace(room)
   const keepLogs = (): void => {
-    workspace.keepLogs()
+    workspace.keep('logs')
     screen.line(`  The logs are kept in ${workspace.logs}`)
   }
   try {
@@ -167,6 +168,6 @@ function fail(screen: Screen, error: unknown): number {
   const reason: unknown = error instanceof SuppressedError ? error.error : error
   const message = reason instanceof Error ? reason.message : String(reason)
   screen.line(`\n${screen.paint('bad', `Failed after ${screen.clock()}: ${message}`)}`)
-  if (reason instanceof DemoFailed) for (const detail of reason.details) screen.line(`  ${detail}`)
+  if (reason instanceof ProgramFailed) for (const detail of reason.details) screen.line(`  ${detail}`)
   return 1
 }

@@ -1,7 +1,7 @@
 import { formatBytes } from '#producer/cli/terminal/format.ts'
 import { renderTable, type Column } from '#producer/cli/terminal/table.ts'
 import type { Arrival } from './verdict.ts'
-import { type Screen, seconds } from './screen.ts'
+import { type Screen, seconds } from '../test/support/programs/screen.ts'
 
 const columns: readonly Column[] = [
   { title: 'File', shrinks: true },

@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { DemoFailed } from './failure.ts'
+import { ProgramFailed } from '../test/support/programs/failure.ts'
 import type { DemoFile } from './files.ts'
 import { killOneWorker } from './kill.ts'
 import type { Kill } from './kill.ts'
 import { showProgress } from './progress.ts'
-import type { Screen } from './screen.ts'
+import type { Screen } from '../test/support/programs/screen.ts'
 import { isEnded } from './service.ts'
 import type { Service, Upload } from './service.ts'
 import type { Stage } from './stage.ts'
@@ -61,7 +61,7 @@ export async function transfer({ stage, service, files, partSize, screen }: Opti
 function inOrder(files: readonly DemoFile[], uploads: readonly Upload[]): readonly Upload[] {
   return files.map(({ name }) => {
     const upload = uploads.find(({ fileName }) => fileName === name)
-    if (upload === undefined) throw new DemoFailed(`The service has lost the upload of ${name}`)
+    if (upload === undefined) throw new ProgramFailed(`The service has lost the upload of ${name}`)
     return upload
   })
 }
@@ -78,8 +78,8 @@ function createStuck(): (uploads: readonly Upload[]) => boolean {
   }
 }
 
-const stuck = (uploads: readonly Upload[]): DemoFailed =>
-  new DemoFailed(
+const stuck = (uploads: readonly Upload[]): ProgramFailed =>
+  new ProgramFailed(
     `Nothing has moved for ${STUCK_MS / 1000} s:`,
     uploads.filter((upload) => !isEnded(upload)).map(({ fileName, state }) => `${fileName}: ${state}`),
   )

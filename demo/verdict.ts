@@ -1,4 +1,4 @@
-import type { Sending, Testimony } from './fake.ts'
+import type { Sending, Testimony } from '../test/support/programs/fake.ts'
 import type { DemoFile } from './files.ts'
 import type { Kill } from './kill.ts'
 import type { PartCounts, Upload } from './service.ts'

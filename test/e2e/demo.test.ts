@@ -1,58 +1,19 @@
-import { execFile, spawn } from 'node:child_process'
-import type { ChildProcess } from 'node:child_process'
-import { once } from 'node:events'
-import { mkdtemp, readdir, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { promisify } from 'node:util'
-import { setTimeout as sleep } from 'node:timers/promises'
-import { expect, onTestFinished, test } from 'vitest'
+import { readdir } from 'node:fs/promises'
+import { expect, test } from 'vitest'
 import { judge } from '../../demo/verdict.ts'
 import type { Evidence } from '../../demo/verdict.ts'
+import { leftProcesses, startProgramApart } from '../support/programs/started-program.ts'
+import type { StartedProgram } from '../support/programs/started-program.ts'
 
-interface Demo {
-  readonly child: ChildProcess
-  readonly output: () => string
-  /** Where it may leave nothing behind. */
-  readonly folder: string
-  readonly exitCode: Promise<number | null>
-}
+/** With small files. */
+const startDemo = async (...flags: readonly string[]): Promise<StartedProgram> =>
+  startProgramApart('demo/main.ts', ['--scale', '0.1', ...flags])
 
-/** Runs the demo as a user does, with small files and a temporary folder of its own. */
-async function startDemo(...flags: readonly string[]): Promise<Demo> {
-  const folder = await mkdtemp(join(tmpdir(), 'demo-test-'))
-  const child = spawn(process.execPath, ['demo/main.ts', '--scale', '0.1', ...flags], {
-    env: { ...process.env, TMPDIR: folder },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  })
-  let output = ''
-  for (const stream of [child.stdout, child.stderr])
-    stream.on('data', (text: Buffer) => (output += text.toString()))
-  const exitCode = once(child, 'close').then(() => child.exitCode)
-  onTestFinished(async () => {
-    child.kill('SIGTERM')
-    await exitCode
-    await rm(folder, { recursive: true, force: true })
-  })
-  return { child, folder, exitCode, output: () => output }
-}
-
-/** Processes that the demo said it started, and those that have its folder in their arguments, as far as they run. */
-async function leftProcesses({ output, folder }: Demo): Promise<string[]> {
-  const pids = [...output().matchAll(/^ {2}[\w ]{10} pid (\d+)/gm)].map(([, pid]) => pid)
-  const { stdout } = await promisify(execFile)('ps', ['-ww', '-eo', 'pid=,args='])
-  const lines = stdout.split('\n').map((line) => line.trim())
+/** Those that the demo said it started, as far as they run. */
+async function leftOf(demo: StartedProgram): Promise<string[]> {
+  const pids = [...demo.output().matchAll(/^ {2}[\w ]{10} pid (\d+)/gm)].map(([, pid]) => pid)
   expect(pids).toHaveLength(5)
-  return lines.filter((line) => pids.includes(line.split(' ')[0]) || line.includes(folder))
-}
-
-async function untilSaid({ output, exitCode }: Demo, text: string): Promise<void> {
-  let ended = false
-  void exitCode.then(() => (ended = true))
-  while (!output().includes(text)) {
-    if (ended) throw new Error(`The demo ended and never said "${text}":\n${output()}`)
-    await sleep(50)
-  }
+  return leftProcesses(demo, pids)
 }
 
 test('the demo loses a worker, shows that every file arrived whole, and leaves nothing behind', async () => {
@@ -67,7 +28,7 @@ test('the demo loses a worker, shows that every file arrived whole, and leaves n
   expect(output).toMatch(/^ {2}many-parts\.vrcw +120 MiB +25 \+ 1 .* 1 {2}yes [0-9a-f]{8}$/m)
   expect(output).toMatch(/Sent twice because of the kill: .* \(\d+ bytes\)/)
   expect(output).toMatch(/All 13 files arrived whole/)
-  expect(await leftProcesses(demo)).toEqual([])
+  expect(await leftOf(demo)).toEqual([])
   expect(await readdir(demo.folder)).toEqual([])
 })
 
@@ -75,7 +36,7 @@ const visit = async (url: string): Promise<Response> => fetch(url, { headers: { 
 
 test('kept running, it says where to look; Ctrl-C stops everything', async () => {
   const demo = await startDemo('--keep')
-  await untilSaid(demo, '  token ')
+  await demo.untilSaid('  token ')
   const address = (name: string): string => new RegExp(`${name} +(http\\S+)`).exec(demo.output())?.[1] ?? ''
   const [docs, dashboard] = await Promise.all([visit(address('API docs')), visit(address('dashboard'))])
 
@@ -86,20 +47,20 @@ test('kept running, it says where to look; Ctrl-C stops everything', async () =>
   expect(docs.status).toBe(200)
   // Its login page.
   expect(await dashboard.text()).toContain('name="token"')
-  expect(await leftProcesses(demo)).toEqual([])
+  expect(await leftOf(demo)).toEqual([])
   expect(await readdir(demo.folder)).toEqual([])
 })
 
 test('Ctrl-C in the middle stops everything and leaves nothing behind', async () => {
   const demo = await startDemo()
-  await untilSaid(demo, ' of 13 done')
+  await demo.untilSaid(' of 13 done')
 
   demo.child.kill('SIGINT')
   const exitCode = await demo.exitCode
 
   expect({ exitCode, output: demo.output() }).toMatchObject({ exitCode: 130 })
   expect(demo.output()).not.toContain('    at ')
-  expect(await leftProcesses(demo)).toEqual([])
+  expect(await leftOf(demo)).toEqual([])
   expect(await readdir(demo.folder)).toEqual([])
 })
 

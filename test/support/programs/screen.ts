@@ -13,7 +13,7 @@ export interface Screen {
   readonly heading: (text: string) => void
   /** The text in colour, where colours are wanted. */
   readonly paint: (tone: Tone, text: string) => string
-  /** `12.3 s` since the demo began. */
+  /** `12.3 s` since the program began. */
   readonly clock: () => string
 }
 

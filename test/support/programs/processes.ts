@@ -4,7 +4,7 @@ import { once } from 'node:events'
 import { open, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { DemoFailed } from './failure.ts'
+import { ProgramFailed } from './failure.ts'
 import { lastWords } from './log-lines.ts'
 
 const START_MS = 60_000
@@ -24,7 +24,7 @@ export interface StartedProcess<Ready = unknown> {
   readonly stop: () => Promise<void>
 }
 
-interface Program<Ready> {
+export interface Program<Ready> {
   readonly name: string
   /** Arguments of node, the script first. */
   readonly args: readonly string[]
@@ -47,8 +47,8 @@ export function createProcesses(logs: string, interrupted: AbortSignal): Process
     signal,
     start: async (program) => {
       const log = join(logs, `${program.name.replaceAll(' ', '-')}.log`)
-      const child = await launch(program, log)
-      // Should the demo itself come to an end that nobody foresaw.
+      const { child, from } = await launch(program, log)
+      // Should we ourselves come to an end that nobody foresaw.
       const endToo = (): void => void child.kill('SIGKILL')
       process.once('exit', endToo)
       let expected = false
@@ -65,7 +65,7 @@ export function createProcesses(logs: string, interrupted: AbortSignal): Process
       }
       const isRunning = (): boolean => child.exitCode === null && child.signalCode === null
       try {
-        const ready = await untilReady(program, { log, signal })
+        const ready = await untilReady(program, { log, from, signal })
         return {
           name: program.name,
           pid: pidOf(child),
@@ -83,9 +83,16 @@ export function createProcesses(logs: string, interrupted: AbortSignal): Process
   }
 }
 
-async function launch({ args, env = {} }: Program<unknown>, log: string): Promise<ChildProcess> {
+interface Launched {
+  readonly child: ChildProcess
+  /** Where in its log this start begins, in bytes: before stands what an earlier one said. */
+  readonly from: number
+}
+
+async function launch({ args, env = {} }: Program<unknown>, log: string): Promise<Launched> {
   const file = await open(log, 'a', 0o600)
   try {
+    const { size: from } = await file.stat()
     const child = spawn(process.execPath, args, {
       env: { ...inherited(), ...env },
       // A session of its own: Ctrl-C reaches only us, and we stop the others one after the other.
@@ -93,13 +100,13 @@ async function launch({ args, env = {} }: Program<unknown>, log: string): Promis
       stdio: ['ignore', file.fd, file.fd],
     })
     await once(child, 'spawn')
-    return child
+    return { child, from }
   } finally {
     await file.close()
   }
 }
 
-/** Settings of somebody's own Stevedore must not reach the demo's. */
+/** Settings of somebody's own Stevedore must not reach ours. */
 function inherited(): NodeJS.ProcessEnv {
   const others = Object.entries(process.env).filter(
     ([name]) => !/^(STEVEDORE_|FAKE_VRCHAT_)|^REDIS_URL$/.test(name),
@@ -109,14 +116,14 @@ function inherited(): NodeJS.ProcessEnv {
 
 async function untilReady<Ready>(
   { name, ready }: Program<Ready>,
-  { log, signal }: { readonly log: string; readonly signal: AbortSignal },
+  { log, from, signal }: { readonly log: string; readonly from: number; readonly signal: AbortSignal },
 ): Promise<Ready> {
   for (const giveUpAt = Date.now() + START_MS; Date.now() < giveUpAt; await sleep(25)) {
     signal.throwIfAborted()
-    const found = ready(await readFile(log, 'utf8'))
+    const found = ready((await readFile(log)).subarray(from).toString())
     if (found !== undefined) return found
   }
-  throw new DemoFailed(
+  throw new ProgramFailed(
     `${name} did not get ready within ${START_MS / 1000} s. It said last:`,
     await lastWords(log),
   )
@@ -133,9 +140,9 @@ async function explain(
   name: string,
   { exitCode, signalCode }: ChildProcess,
   log: string,
-): Promise<DemoFailed> {
+): Promise<ProgramFailed> {
   const how = signalCode === null ? `ended with exit code ${exitCode}` : `was killed with ${signalCode}`
-  return new DemoFailed(`${name} ${how}. It said last:`, await lastWords(log))
+  return new ProgramFailed(`${name} ${how}. It said last:`, await lastWords(log))
 }
 
 function pidOf({ pid }: ChildProcess): number {

@@ -1,6 +1,6 @@
-/** The demo can not go on, for a reason that the person in front of it can understand. */
-export class DemoFailed extends Error {
-  override name = 'DemoFailed'
+/** A program such as the demo can not go on, for a reason that the person in front of it can understand. */
+export class ProgramFailed extends Error {
+  override name = 'ProgramFailed'
   /** Further lines, such as what a process said last. */
   readonly details: readonly string[]
 
