@@ -13,6 +13,7 @@ RUN mkdir /data && chown node:node /data
 USER node
 VOLUME /data
 ENV STEVEDORE_DATA_DIR=/data \
-    STEVEDORE_HOST=0.0.0.0
+    STEVEDORE_HOST=0.0.0.0 \
+    NODE_COMPILE_CACHE=/tmp/compiled
 EXPOSE 7070
 CMD ["node", "src/producer/main.ts"]

@@ -29,7 +29,7 @@ async function killAtEach(service: Service, sent: Sent, requests: readonly strin
   await stop()
 }
 
-test.concurrent('an upload that kills every worker at the same part fails as poison, and leaves nothing behind', async () => {
+test.concurrent('row 2: an upload that kills every worker at the same part fails as poison, and leaves nothing behind', async () => {
   await using service = await openService(options)
   const sent = await service.upload(5 * PART_SIZE)
 
@@ -41,7 +41,7 @@ test.concurrent('an upload that kills every worker at the same part fails as poi
   expect(service.fake.ledger.filter(({ partNumber }) => partNumber === 4)).toEqual([])
 })
 
-test.concurrent('a part that killed two workers is tried a third time, and progress makes the count start anew', async () => {
+test.concurrent('row 2: a part that killed two workers is tried a third time, and progress makes the count start anew', async () => {
   await using service = await openService(options)
   const sent = await service.upload(5 * PART_SIZE)
 
@@ -55,7 +55,7 @@ test.concurrent('a part that killed two workers is tried a third time, and progr
   expect(await wrongWithCompleted(service, sent, 4)).toEqual([])
 })
 
-test.concurrent('an upload that kills every worker before its first part fails as poison as well', async () => {
+test.concurrent('row 2: an upload that kills every worker before its first part fails as poison as well', async () => {
   await using service = await openService(options)
   const sent = await service.upload(PART_SIZE)
 
@@ -70,7 +70,7 @@ test.concurrent('an upload that kills every worker before its first part fails a
   expect(await wrongWithEnded(service, sent, 'failed')).toEqual([])
 })
 
-test.concurrent('a version that is complete when its upload turns out to be poison counts as completed', async () => {
+test.concurrent('row 2: a version that is complete when its upload turns out to be poison counts as completed', async () => {
   await using service = await openService(options)
   const sent = await service.upload(PART_SIZE)
 

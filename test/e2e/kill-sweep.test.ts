@@ -102,7 +102,7 @@ async function wrongWithTwo(service: Service, newer: Sent): Promise<string[]> {
 }
 
 test(
-  'a worker may be killed at any request of an upload, and another one completes it',
+  'row 1: a worker may be killed at any request of an upload, and another one completes it',
   { timeout },
   async () => {
     const { requests, missed, wrong } = await killAtRequests(upload(4 * PART_SIZE + 17 * KIB))
@@ -115,7 +115,7 @@ test(
 )
 
 test(
-  'a worker may be killed before any Redis command of an upload, and another one completes it',
+  'row 1: a worker may be killed before any Redis command of an upload, and another one completes it',
   { timeout },
   async () => {
     const { points, missed, wrong } = await killAtCommands(upload(PART_SIZE + KIB))
@@ -127,7 +127,7 @@ test(
 )
 
 test(
-  'a worker may be killed anywhere while it cancels an upload, and nothing is left behind',
+  'row 1: a worker may be killed anywhere while it cancels an upload, and nothing is left behind',
   { timeout },
   async () => {
     const atRequests = await killAtRequests(cancelled)
@@ -139,7 +139,7 @@ test(
 )
 
 test(
-  'a worker may be killed anywhere while it starts over, and what arrives is the new source',
+  'rows 1, 30: a worker may be killed anywhere while it starts over, and what arrives is the new source',
   { timeout },
   async () => {
     const { points, missed, wrong } = await killAtCommands(changed, 7)
@@ -150,7 +150,7 @@ test(
 )
 
 test(
-  'a worker may be killed anywhere, and two uploads to one place still come one after the other',
+  'row 1: a worker may be killed anywhere, and two uploads to one place still come one after the other',
   { timeout },
   async () => {
     const { points, missed, wrong } = await killAtCommands(twoToOnePlace, 7)

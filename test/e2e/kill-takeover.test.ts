@@ -11,7 +11,7 @@ const slow = { storageBytesPerSecond: 4 * PART_SIZE }
 const untilSent = async ({ machine }: Service, { id }: Sent, parts: number): Promise<unknown> =>
   machine.until(id, ({ partsDone }) => partsDone >= parts)
 
-test.concurrent('everything killed at once, Redis included, goes on where it was', async () => {
+test.concurrent('rows 5, 12: everything killed at once, Redis included, goes on where it was', async () => {
   await using redis = await startTestRedis({ aof: true })
   const env = { STEVEDORE_ALLOW_UNSAFE_REDIS: 'false' }
   await using service = await openService({ redisUrl: redis.url, env, fake: slow })
@@ -27,7 +27,7 @@ test.concurrent('everything killed at once, Redis included, goes on where it was
   expect(await wrongWithCompleted(service, sent, 1)).toEqual([])
 })
 
-test.concurrent('with the locks of production, a killed worker is replaced by a running one', async () => {
+test.concurrent('row 1: with the locks of production, a killed worker is replaced by a running one', async () => {
   const env = { STEVEDORE_LOCK_MS: '6000', STEVEDORE_STALLED_MS: '3000', STEVEDORE_RECONCILE_MS: '15000' }
   await using service = await openService({ env, fake: slow, limits: { partsAtOnce: 1 } })
   await using one = await spawnWorker(service.machine.env)
@@ -54,7 +54,7 @@ test.concurrent('with the locks of production, a killed worker is replaced by a 
   expect(await wrongWithCompleted(service, sent, 1)).toEqual([])
 })
 
-test.concurrent('a worker that is told to stop finishes the parts under way, and nothing is sent twice', async () => {
+test.concurrent('row 13: a worker that is told to stop finishes the parts under way, and nothing is sent twice', async () => {
   await using service = await openService({ fake: slow })
   await using first = await spawnWorker(service.machine.env)
   const sent = await service.upload(12 * PART_SIZE)
@@ -73,7 +73,7 @@ test.concurrent('a worker that is told to stop finishes the parts under way, and
   expect(await wrongWithCompleted(service, sent, 0)).toEqual([])
 })
 
-test.concurrent('parts that do not end within the grace period are given back without using an attempt', async () => {
+test.concurrent('row 13: parts that do not end within the grace period are given back without using an attempt', async () => {
   const env = { STEVEDORE_GRACE_MS: '200' }
   const fake = { storageBytesPerSecond: PART_SIZE / 2 }
   await using service = await openService({ env, fake })
@@ -94,7 +94,8 @@ test.concurrent('parts that do not end within the grace period are given back wi
   expect(given).toMatchObject({ active: 0, delayed: 0 })
   expect(await untilEnded(service, sent, 60_000)).toEqual([])
   expect(await wrongWithCompleted(service, sent, 1)).toEqual([])
-  expect(await attemptsOfParts(service)).toEqual([1, 1, 1, 1, 1])
+  // The signature is small: its upload's own job sends it.
+  expect(await attemptsOfParts(service)).toEqual([1, 1, 1, 1])
 })
 
 /** How many attempts each finished part has used. */

@@ -248,7 +248,7 @@ async function lookAround({ cli, fake }: Site, fileId: string): Promise<void> {
 const placesOf = (what: string, answers: readonly Answer[]): Place[] =>
   answers.map(({ status, text }, index) => ({ name: `${what} ${index} (${status})`, content: text }))
 
-test('no secret is anywhere that somebody may look, after a run with errors of all kinds', async () => {
+test('row 40: no secret is anywhere that somebody may look, after a run with errors of all kinds', async () => {
   await using site = await openSite({
     env: { STEVEDORE_LOG_LEVEL: 'trace', STEVEDORE_LOGIN_BUDGET_MS: '0' },
     fake: {

@@ -67,7 +67,7 @@ test('killed in mid-transfer, the next start adopts the Redis and goes on where 
   expect(site.fake.violations).toEqual([])
 })
 
-test('everything killed at once, Redis included: the next start loses nothing that was accepted', async () => {
+test('row 12: everything killed at once, Redis included: the next start loses nothing that was accepted', async () => {
   await using site = await openSite({ fake: slow })
   const names = ['one.vrca', 'two.vrca', 'three.vrca', 'four.vrca']
   const contents = await Promise.all(
@@ -104,7 +104,7 @@ test('everything killed at once, Redis included: the next start loses nothing th
   expect([site.fake.files.length, site.fake.violations]).toEqual([names.length, []])
 })
 
-test('Ctrl-C under npm, which arrives twice, lets parts end and stops the Redis', async () => {
+test('row 13: Ctrl-C under npm, which arrives twice, lets parts end and stops the Redis', async () => {
   await using site = await openSite({ fake: slow })
   const bytes = await site.source('world.vrcw', 12 * PART_SIZE)
   const first = await site.npmStart()
@@ -127,7 +127,7 @@ test('Ctrl-C under npm, which arrives twice, lets parts end and stops the Redis'
   expect(site.fake.violations).toEqual([])
 })
 
-test('signals within milliseconds are one; one that comes later ends at once, and the Redis stays', async () => {
+test('row 13: signals within milliseconds are one; one that comes later ends at once, and the Redis stays', async () => {
   await using site = await openSite()
   const { passed, open } = createGate()
   const held = Promise.withResolvers<void>()
@@ -166,7 +166,7 @@ test('signals within milliseconds are one; one that comes later ends at once, an
   expect(site.fake.violations).toEqual([])
 })
 
-test('Ctrl-C while the service starts leaves nothing behind', async () => {
+test('row 13: Ctrl-C while the service starts leaves nothing behind', async () => {
   await using site = await openSite()
   const starting = site.launch('standalone', {}, 'apart')
   // Its Redis runs, and the API not yet.

@@ -15,10 +15,10 @@ export async function openRedis({ dataDir }: Site): Promise<Redis> {
   return new Redis({ host: '127.0.0.1', port, password })
 }
 
-/** Every value of every key, whatever its type. */
-export async function allKeys(redis: Redis): Promise<Place[]> {
+/** Every value of every key of the pattern, whatever its type; one that expires meanwhile hides nothing. */
+export async function allKeys(redis: Redis, pattern = '*'): Promise<Place[]> {
   const places: Place[] = []
-  for (const key of await redis.keys('*')) {
+  for (const key of await redis.keys(pattern)) {
     const content = JSON.stringify(await valueOf(redis, key))
     places.push({ name: `the key ${key}`, content: `${key} ${content}` })
   }

@@ -11,7 +11,7 @@ import type { Boot } from '#shared/boot.ts'
 import { loadConfig } from '#shared/config.ts'
 import type { Config } from '#shared/config.ts'
 import { newUploadId } from '#shared/ids.ts'
-import type { Limits } from '#shared/providers/provider.ts'
+import type { Limits, Provider } from '#shared/providers/provider.ts'
 import { isEnded } from '#shared/records/upload.ts'
 import type { UploadRecord } from '#shared/records/upload.ts'
 import { openStores } from '#shared/stores.ts'
@@ -24,6 +24,8 @@ export interface MachineOptions {
   readonly logLevel?: string
   /** Instead of one of that level. */
   readonly log?: Logger
+  /** Instead of the service's own, with its own waits. */
+  readonly providers?: readonly Provider[]
 }
 
 /** Everything of one service in this process: stores on a prefix of its own, sources, and workers to start. */
@@ -74,6 +76,7 @@ export async function openMachine({
   env = {},
   logLevel,
   log: given,
+  providers,
 }: MachineOptions): Promise<Machine> {
   await using resources = new AsyncDisposableStack()
   const folder = await mkdtemp(join(tmpdir(), 'stevedore-test-'))
@@ -90,7 +93,8 @@ export async function openMachine({
   const config = loadConfig(environment, 'worker')
   const log = given ?? pino({ level: config.logLevel })
   const booted = resources.use(await boot(config, { name: 'test', log }))
-  const stores = resources.use(openStores({ redis: booted.redis, config, secrets: booted.secrets }))
+  const own = providers && { providers }
+  const stores = resources.use(openStores({ redis: booted.redis, config, secrets: booted.secrets, ...own }))
   const owned = resources.move()
 
   return {
@@ -99,7 +103,7 @@ export async function openMachine({
     stores,
     folder,
     env: environment,
-    startWorker: async () => startWorker({ config, boot: booted, log }),
+    startWorker: async () => startWorker({ config, boot: booted, log, ...own }),
     addAccount: async (account) => addAccount(stores, account),
     source: async (name, content) => {
       const path = join(folder, name)

@@ -5,7 +5,7 @@ import type { Limits } from '#shared/providers/provider.ts'
 import { startFakeVrchat } from '../../fakes/vrchat/server.ts'
 import type { FakeVrchat, FakeVrchatOptions, HookEvent } from '../../fakes/vrchat/server.ts'
 import { openMachine } from '../machine.ts'
-import type { Machine } from '../machine.ts'
+import type { Machine, TestUpload } from '../machine.ts'
 
 export const KIB = 1024
 export const PART_SIZE = 64 * KIB
@@ -16,7 +16,7 @@ export interface Service extends AsyncDisposable {
   readonly machine: Machine
   readonly partsAtOnce: number
   /** Accepts an upload of so many random bytes to the File called `World`. */
-  readonly upload: (size: number, fileName?: string) => Promise<Sent>
+  readonly upload: (size: number, fileName?: string, how?: Pick<TestUpload, 'verify'>) => Promise<Sent>
 }
 
 export interface Sent {
@@ -64,13 +64,13 @@ export async function openService({
     fake,
     machine,
     partsAtOnce,
-    upload: async (size, fileName = 'world.vrcw') => {
+    upload: async (size, fileName = 'world.vrcw', how = {}) => {
       const path = await machine.source(fileName, size)
       const sha256 = createHash('sha256')
         .update(await readFile(path))
         .digest('hex')
       const request = { destination: { name: 'World' }, partSize: PART_SIZE }
-      return { id: await machine.accept({ path, request }), path, size, sha256 }
+      return { id: await machine.accept({ ...how, path, request }), path, size, sha256 }
     },
     [Symbol.asyncDispose]: async () => owned.disposeAsync(),
   }
