@@ -123,9 +123,9 @@ const fakeFlags = [
 
 /**
  * No upload here brings a process down, each dies by our hand, two of them at most in a kill: so as many are
- * forgiven, and an upload that ends as `poison` all the same was counted wrong. Locks are short, so that whatever a dead process held is soon at work again, and soon there to be killed over
- * once more. A login without an answer is tried again after a thirtieth of the budget: the fake takes less than
- * 5 s between two logins for a broken rule.
+ * forgiven, and an upload that ends as `poison` all the same was counted wrong. Locks are short, so that whatever a
+ * dead process held is soon at work again, and soon there to be killed over once more. A login without an answer
+ * is tried again after a thirtieth of the budget: the fake takes less than 5 s between two logins for a broken rule.
  */
 const environment = ({ root, data, sources }: Workspace, { kills }: Plan): Record<string, string> => ({
   STEVEDORE_PREFIX: PREFIX,

@@ -9,7 +9,8 @@ const LONGEST_PAUSE_MS = 1_000
  * Has each command that Redis refuses for now wait until it is taken, as one without a connection does, on
  * this connection and all that are made of it: nobody above has to know, and nothing is tried in a hot loop.
  * Nothing of a refused command was done, so sending it again is safe. Not for MULTI, where others are not
- * refused, nor where the order of commands matters that nobody waited for: later ones may come first. `told` is called at each refusal of the first in line, and with `undefined` when all go on.
+ * refused, nor where the order of commands matters that nobody waited for: later ones may come first. `told` is
+ * called at each refusal of the first in line, and with `undefined` when all go on.
  */
 export function waitForWrites(redis: Redis, told: (refusal: Refusal | undefined) => void): void {
   patch(redis, told)
