@@ -101,6 +101,25 @@ export async function eventually<T>(
   }
 }
 
+/** Attempts that failed, over all jobs that are still there. */
+export async function attemptsUsed({ stores }: Service): Promise<number> {
+  const states = [
+    'active',
+    'completed',
+    'delayed',
+    'failed',
+    'prioritized',
+    'waiting',
+    'waiting-children',
+  ] as const
+  const { uploads, parts } = stores.queues
+  const jobs = [...(await uploads.getJobs([...states])), ...(await parts.getJobs([...states]))]
+  return jobs.reduce(
+    (sum, { attemptsMade, finishedOn }) => sum + attemptsMade - (finishedOn === undefined ? 0 : 1),
+    0,
+  )
+}
+
 /** A gate that requests wait at until it is opened. */
 export function createGate(): { readonly passed: Promise<void>; readonly open: () => void } {
   const { promise, resolve } = Promise.withResolvers<void>()

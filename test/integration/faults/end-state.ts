@@ -2,6 +2,7 @@ import type { FakeVrchat, LedgerEntry, Operation } from '../../fakes/vrchat/serv
 import { findCanaries } from '../../support/canaries.ts'
 import { allKeys } from '../../support/hiding-places.ts'
 import { differs } from '../../support/kill/end-state.ts'
+import { attemptsUsed } from '../../support/service.ts'
 import type { Service } from '../../support/service.ts'
 import { PART_SIZE, TOTP_SECRET } from './calls.ts'
 import type { Call } from './calls.ts'
@@ -141,22 +142,7 @@ const effectsOf = ({ ledger }: FakeVrchat, operation: string): number =>
 
 /** The trouble of the other side uses none. */
 async function wrongAttempts({ service, call }: Seen): Promise<string[]> {
-  const states = [
-    'active',
-    'completed',
-    'delayed',
-    'failed',
-    'prioritized',
-    'waiting',
-    'waiting-children',
-  ] as const
-  const { uploads, parts } = service.stores.queues
-  const jobs = [...(await uploads.getJobs([...states])), ...(await parts.getJobs([...states]))]
-  const used = jobs.reduce(
-    (sum, { attemptsMade, finishedOn }) => sum + attemptsMade - (finishedOn === undefined ? 0 : 1),
-    0,
-  )
-  return differs('attempts used', used, call.attempts ?? 0)
+  return differs('attempts used', await attemptsUsed(service), call.attempts ?? 0)
 }
 
 /** I7: in Redis, in the log, and in what the record said meanwhile. */

@@ -1,31 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import { createScripts } from '#shared/records/scripts.ts'
-import { KIB, openService } from '../../support/service.ts'
+import { attemptsUsed, KIB, openService } from '../../support/service.ts'
 import type { Service } from '../../support/service.ts'
 
 const failing = { kind: 'status' as const, status: 502 }
-
-/** Attempts that failed, over all jobs that are still there. */
-async function attempts({ stores }: Service): Promise<number> {
-  const states = [
-    'active',
-    'completed',
-    'delayed',
-    'failed',
-    'prioritized',
-    'waiting',
-    'waiting-children',
-  ] as const
-  const jobs = [
-    ...(await stores.queues.uploads.getJobs([...states])),
-    ...(await stores.queues.parts.getJobs([...states])),
-  ]
-  return jobs.reduce(
-    (sum, { attemptsMade, finishedOn }) => sum + attemptsMade - (finishedOn === undefined ? 0 : 1),
-    0,
-  )
-}
 
 test.each([
   'createFileVersion',
@@ -44,7 +23,7 @@ test.each([
     ]
     for (const id of ids) expect(await service.until(id)).toMatchObject({ state: 'completed', epoch: 1 })
     expect(fault.fired).toBe(2)
-    expect(await attempts(service)).toBe(0)
+    expect(await attemptsUsed(service)).toBe(0)
     expect(service.fake.openVersions()).toEqual([])
     expect(service.fake.violations).toEqual([])
   },
@@ -58,7 +37,7 @@ test('rows 16, 20: a storage that does not answer stops parts, not calls, and it
   await sleep(5000)
   // Three parts at once, each pause about twice the one before: 0.5, 1, 2, 4 s.
   expect(fault.fired).toBeLessThan(20)
-  expect(await attempts(service)).toBe(0)
+  expect(await attemptsUsed(service)).toBe(0)
   expect(await service.read(id)).toMatchObject({ state: 'transferring', waitingFor: expect.anything() })
 
   service.fake.faults.clear()
