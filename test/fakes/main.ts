@@ -1,4 +1,7 @@
 import { parseArgs } from 'node:util'
+import { everyPolicy } from './cloudreve/every-policy.ts'
+import { type FakeCloudreveOptions, type PolicySpec, startFakeCloudreve } from './cloudreve/server.ts'
+import { openStores } from './cloudreve/stores/index.ts'
 import { type FakeVrchatOptions, type UserSpec, startFakeVrchat } from './vrchat/server.ts'
 
 const { values } = parseArgs({
@@ -18,6 +21,10 @@ const { values } = parseArgs({
     directory: { type: 'string' },
     'skip-content-check': { type: 'boolean', default: false },
     'forget-content': { type: 'boolean', default: false },
+    'cloudreve-port': { type: 'string' },
+    'cloudreve-version': { type: 'string', default: '4.18.0' },
+    'cloudreve-chunk-size': { type: 'string' },
+    'cloudreve-concurrency': { type: 'string' },
   },
 })
 
@@ -28,7 +35,10 @@ const demoUser: UserSpec = {
   recoveryCodes: ['abcd-1234', 'efgh-5678'],
 }
 
+const cloudreveUser = { email: 'demo@example.org', password: 'demo-password' }
+
 await using fake = await startFakeVrchat(options())
+await using cloudreve = await startFakeCloudreve(cloudreveOptions())
 announce()
 await stopped()
 
@@ -54,19 +64,49 @@ function options(): FakeVrchatOptions {
     maxConcurrentCalls: number('max-concurrent-calls'),
   }
   const given = Object.entries(numbers).filter(([, value]) => value !== undefined)
-  const directory = values.directory ?? process.env['FAKE_VRCHAT_DIRECTORY']
   return {
     ...Object.fromEntries(given),
-    ...(directory === undefined ? {} : { directory }),
+    ...folder(),
     verifyContent: !values['skip-content-check'],
     keepContent: !values['forget-content'],
     users: [demoUser],
   }
 }
 
+/** Whoever wants any free port for the one fake wants it for the other. */
+function cloudreveOptions(): FakeCloudreveOptions {
+  return {
+    port: number('cloudreve-port') ?? (number('port') === 0 ? 0 : 7073),
+    version: values['cloudreve-version'],
+    ...folder(),
+    keepContent: !values['forget-content'],
+    users: [cloudreveUser],
+    policies: policies(),
+    stores: openStores,
+  }
+}
+
+/** With the chunks that were asked for, in bytes, and so many of them at once. */
+function policies(): PolicySpec[] {
+  const chunkSize = number('cloudreve-chunk-size')
+  const chunkConcurrency = number('cloudreve-concurrency')
+  return everyPolicy.map((policy) => ({
+    ...policy,
+    ...(chunkSize !== undefined && { chunkSize }),
+    ...(chunkConcurrency !== undefined && { chunkConcurrency }),
+  }))
+}
+
+/** Where what arrives is kept. */
+function folder(): { directory?: string } {
+  const directory = values.directory ?? process.env['FAKE_VRCHAT_DIRECTORY']
+  return directory === undefined ? {} : { directory }
+}
+
 /** A flag wins over its variable: `--storage-port` over FAKE_VRCHAT_STORAGE_PORT. */
 function number(name: keyof typeof values): number | undefined {
-  const variable = `FAKE_VRCHAT_${name.toUpperCase().replaceAll('-', '_')}`
+  const shouted = name.toUpperCase().replaceAll('-', '_')
+  const variable = name.startsWith('cloudreve-') ? `FAKE_${shouted}` : `FAKE_VRCHAT_${shouted}`
   const text = values[name] ?? process.env[variable]
   if (text === undefined || text === '') return undefined
   const value = Number(text)
@@ -84,7 +124,9 @@ function secondFactor(kind: string): NonNullable<UserSpec['secondFactor']> {
 function announce(): void {
   const { baseUrl, storageUrl, controlUrl } = fake
   if (values.json) {
-    console.log(JSON.stringify({ baseUrl, storageUrl, controlUrl, pid: process.pid, user: demoUser }))
+    const site = { baseUrl: cloudreve.baseUrl, controlUrl: cloudreve.controlUrl, user: cloudreveUser }
+    const facts = { baseUrl, storageUrl, controlUrl, pid: process.pid, user: demoUser, cloudreve: site }
+    console.log(JSON.stringify(facts))
     return
   }
   console.log(`VRChat   ${baseUrl}`)
@@ -94,4 +136,15 @@ function announce(): void {
     `user     ${demoUser.username} / ${demoUser.password}, ${JSON.stringify(demoUser.secondFactor)}`,
   )
   console.log(`try      npx stevedore account add vrchat me --base-url ${baseUrl}`)
+  announceCloudreve()
+}
+
+function announceCloudreve(): void {
+  const folders = everyPolicy.flatMap(({ folder }) => (folder === undefined ? [] : `${folder}/`))
+  console.log('')
+  console.log(`Cloudreve ${cloudreve.baseUrl}, version ${values['cloudreve-version']}`)
+  console.log(`control  ${cloudreve.controlUrl}`)
+  console.log(`user     ${cloudreveUser.email} / ${cloudreveUser.password}`)
+  console.log(`stores   below cloudreve://my in ${folders.join(' ')}; local everywhere else`)
+  console.log(`try      npx stevedore account add cloudreve drive --base-url ${cloudreve.baseUrl}`)
 }

@@ -1,6 +1,7 @@
 import { createHmac, randomBytes, randomUUID } from 'node:crypto'
 import type { IncomingHttpHeaders } from 'node:http'
 import { z } from 'zod'
+import { type Caller, createCaller } from '../http/calls.ts'
 import type { LedgerEntry } from './ledger.ts'
 import type { SecondFactor, UserSpec } from './options.ts'
 
@@ -22,21 +23,7 @@ export interface Account {
   sessions: Map<string, Session>
   lastLogin: Session | undefined
   lastRefusal: { password: string; at: number } | undefined
-  /** No API call is wanted before this, after a 429 that said so. */
-  quiet: { since: number; until: number } | undefined
-  stats: AccountStats
-}
-
-export interface AccountStats {
-  calls: number
-  inFlight: number
-  maxInFlight: number
-  /** Shortest time from one arrival to the next; Infinity below two calls. */
-  minGapMs: number
-  /** Shortest time from the end of a call to the next arrival, when nothing else ran. */
-  minIdleMs: number
-  lastArrival: number
-  lastEnd: number
+  caller: Caller
 }
 
 export interface Identity {
@@ -76,16 +63,7 @@ export function createAccounts(): Accounts {
       sessions: new Map(),
       lastLogin: undefined,
       lastRefusal: undefined,
-      quiet: undefined,
-      stats: {
-        calls: 0,
-        inFlight: 0,
-        maxInFlight: 0,
-        minGapMs: Infinity,
-        minIdleMs: Infinity,
-        lastArrival: -Infinity,
-        lastEnd: -Infinity,
-      },
+      caller: createCaller(spec.username),
     }
     byName.set(spec.username, account)
     return account

@@ -1,11 +1,11 @@
-import type { Account } from './accounts.ts'
+import type { Outcome } from '../http/exchange.ts'
+import { Refusal, type Reply, json } from '../http/replies.ts'
 import { authRoutes } from './auth-routes.ts'
 import { readJson } from './bodies.ts'
 import type { Core, Exchange } from './core.ts'
-import type { Outcome } from './exchange.ts'
 import { fileRoutes } from './file-routes.ts'
 import type { LedgerEntry, Operation, Target } from './ledger.ts'
-import { Refusal, type Reply, json, plainRefusal, unknownRoute } from './replies.ts'
+import { plainRefusal, unknownRoute } from './replies.ts'
 
 const handlers: Partial<
   Record<Operation, (core: Core, exchange: Exchange, body: unknown) => Outcome | Promise<Outcome>>
@@ -116,50 +116,4 @@ function checkUserAgent(core: Core, { request }: Exchange): void {
   throw plainRefusal(403, 'Please identify yourself with a properly formatted user-agent.', {
     waf_code: 13_799,
   })
-}
-
-/** Clients that were told to wait are given this long for calls already on their way. */
-const ON_ITS_WAY_MS = 50
-
-/** Notes the arrival of one of the account's API calls; answers what to do when it ended. */
-export function countCall(core: Core, account: Account, entry: LedgerEntry): () => void {
-  const { stats, username, quiet } = account
-  const now = performance.now()
-  stats.calls += 1
-  stats.minGapMs = Math.min(stats.minGapMs, now - stats.lastArrival)
-  if (stats.inFlight === 0) stats.minIdleMs = Math.min(stats.minIdleMs, now - stats.lastEnd)
-  stats.lastArrival = now
-  stats.inFlight += 1
-  stats.maxInFlight = Math.max(stats.maxInFlight, stats.inFlight)
-  const limit = core.settings.maxConcurrentCalls
-  if (stats.inFlight > limit) {
-    core.violations.push(
-      `${entry.operation}: ${stats.inFlight} calls of ${username} at once, ${limit} allowed`,
-    )
-  }
-  // A timer may fire a millisecond or so early, hence the slack.
-  if (quiet !== undefined && now > quiet.since + ON_ITS_WAY_MS && now < quiet.until - 25) {
-    const tooEarly = Math.round(quiet.until - now)
-    core.violations.push(`${entry.operation}: ${username} called ${tooEarly} ms before Retry-After was over`)
-  }
-  return () => {
-    stats.inFlight -= 1
-    stats.lastEnd = performance.now()
-  }
-}
-
-export function noteRetryAfter(account: Account, status: number, retryAfter: unknown): void {
-  const seconds = status === 429 && typeof retryAfter === 'string' ? secondsOf(retryAfter) : 0
-  if (seconds <= 0) return
-  const since = performance.now()
-  account.quiet = { since, until: since + seconds * 1000 }
-}
-
-/** 0 for what is neither whole seconds nor a date: no client can honour that. */
-function secondsOf(retryAfter: string): number {
-  if (/^\d+$/.test(retryAfter)) return Number(retryAfter)
-  // A bare number with a sign or a dot would pass for a date.
-  if (!/^[A-Z][a-z]{2},/.test(retryAfter)) return 0
-  const time = Date.parse(retryAfter)
-  return Number.isNaN(time) ? 0 : (time - Date.now()) / 1000
 }

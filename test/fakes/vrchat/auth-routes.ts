@@ -1,9 +1,10 @@
 import { Secret, TOTP } from 'otpauth'
 import { z } from 'zod'
+import { type Reply, json } from '../http/replies.ts'
 import type { Account, Identity, Session } from './accounts.ts'
 import type { Core, Exchange } from './core.ts'
 import type { Operation } from './ledger.ts'
-import { type Reply, json, plainRefusal, quotedRefusal } from './replies.ts'
+import { plainRefusal, quotedRefusal } from './replies.ts'
 
 type Handler = (core: Core, exchange: Exchange, body: unknown) => Reply
 

@@ -1,36 +1,29 @@
-import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { Socket } from 'node:net'
+import type { Exchange as AnyExchange } from '../http/exchange.ts'
+import type { Faults } from '../http/faults.ts'
+import type { Hooks } from '../http/ledger.ts'
+import type { PartDisk } from '../http/part-disk.ts'
 import type { Accounts, Identity } from './accounts.ts'
-import type { FaultAction, Faults } from './faults.ts'
+import type { FaultRule } from './faults.ts'
 import type { FileStore } from './file-store.ts'
 import type { Grants } from './grants.ts'
-import type { Hooks, LedgerEntry } from './ledger.ts'
+import type { HookEvent, LedgerEntry } from './ledger.ts'
 import type { Settings } from './options.ts'
-import type { PartDisk } from './part-disk.ts'
 
 /** What every handler works with. */
 export interface Core {
   settings: Settings
   urls: { api: string; storage: string; control: string }
   ledger: { entries: LedgerEntry[] }
-  faults: Faults
+  faults: Faults<FaultRule>
   /** What the client did against the protocol, one sentence each. */
   violations: string[]
   accounts: Accounts
   store: FileStore
   disk: PartDisk
   grants: Grants
-  hooks: Hooks
+  hooks: Hooks<HookEvent>
 }
 
-/** One request on its way through the fake. */
-export interface Exchange {
-  request: IncomingMessage
-  response: ServerResponse
-  /** Kept apart: the request lets go of it when it ends early. */
-  socket: Socket
-  url: URL
-  entry: LedgerEntry
+export interface Exchange extends AnyExchange<LedgerEntry> {
   identity: Identity
-  fault: FaultAction | undefined
 }

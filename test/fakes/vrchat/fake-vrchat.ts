@@ -1,8 +1,10 @@
-import type { AccountStats } from './accounts.ts'
-import type { Faults } from './faults.ts'
+import type { CallStats } from '../http/calls.ts'
+import type { Faults } from '../http/faults.ts'
+import type { Hooks } from '../http/ledger.ts'
+import type { FaultRule } from './faults.ts'
 import type { FileType, Status } from './file-records.ts'
 import type { Declared } from './file-store.ts'
-import type { Hooks, LedgerEntry } from './ledger.ts'
+import type { HookEvent, LedgerEntry } from './ledger.ts'
 import type { UserSpec } from './options.ts'
 
 export interface BlobState {
@@ -108,9 +110,9 @@ export interface FakeVrchat extends AsyncDisposable {
   ledger: LedgerEntry[]
   /** What the client did against the protocol, one sentence each. */
   violations: string[]
-  faults: Faults
+  faults: Faults<FaultRule>
   /** Set `hooks.onRequest` at any time. */
-  readonly hooks: Hooks
+  readonly hooks: Hooks<HookEvent>
   /** A snapshot of what exists. */
   readonly files: FileState[]
   readonly maxOpenVersions: number
@@ -119,7 +121,7 @@ export interface FakeVrchat extends AsyncDisposable {
   bytesOf: (fileId: string, version: number, fileType: FileType) => Promise<Buffer>
   /** Hex. */
   sha256Of: (fileId: string, version: number, fileType: FileType) => Promise<string>
-  accountStats: (username: string) => AccountStats
+  accountStats: (username: string) => CallStats
   addUser: (user: UserSpec) => void
   /** Every auth cookie becomes invalid; twoFactorAuth cookies stay good. */
   expireSessions: () => void

@@ -1,4 +1,4 @@
-import type { StoredPart } from './part-disk.ts'
+import type { StoredPart } from '../http/part-disk.ts'
 
 export type FileType = 'file' | 'signature'
 export type Status = 'waiting' | 'queued' | 'complete' | 'error'

@@ -1,10 +1,11 @@
 import { z } from 'zod'
 import { requireAccount } from './auth-routes.ts'
 import type { Core, Exchange } from './core.ts'
-import type { Outcome } from './exchange.ts'
+import type { Outcome } from '../http/exchange.ts'
+import { json } from '../http/replies.ts'
 import type { FileRecord, VersionRecord } from './file-records.ts'
 import type { Operation } from './ledger.ts'
-import { json, plainRefusal, quotedRefusal, validatorRefusal } from './replies.ts'
+import { plainRefusal, quotedRefusal, validatorRefusal } from './replies.ts'
 import { finishUpload, startUpload, uploadStatus } from './upload-routes.ts'
 
 type Handler = (core: Core, exchange: Exchange, body: unknown) => Outcome | Promise<Outcome>

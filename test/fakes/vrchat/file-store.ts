@@ -10,7 +10,7 @@ import {
   fileView,
 } from './file-records.ts'
 import type { Settings } from './options.ts'
-import type { PartDisk, StoredPart } from './part-disk.ts'
+import type { PartDisk, StoredPart } from '../http/part-disk.ts'
 import { lookAlike } from './replies.ts'
 
 interface NewFile {

@@ -3,7 +3,7 @@ import type { Core } from './core.ts'
 import type { BlobState, BlobTotals, FileState, Totals } from './fake-vrchat.ts'
 import type { BlobRecord, FileRecord, FileType, VersionRecord } from './file-records.ts'
 import { blobsOf, openVersionsOf, sizeOf } from './file-store.ts'
-import type { StoredPart } from './part-disk.ts'
+import type { StoredPart } from '../http/part-disk.ts'
 
 /** Snapshots of the fake's state, for tests and for the control interface. */
 export function filesState({ store }: Core): FileState[] {

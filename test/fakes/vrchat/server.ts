@@ -1,18 +1,21 @@
-import { once } from 'node:events'
-import { type IncomingMessage, type Server, type ServerResponse, createServer } from 'node:http'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { countCall, noteRetryAfter } from '../http/calls.ts'
+import { serveControl } from '../http/control.ts'
+import { runExchange } from '../http/exchange.ts'
+import type { Phase } from '../http/ledger.ts'
+import { close, listen, serverFor } from '../http/listening.ts'
+import { createPartDisk } from '../http/part-disk.ts'
 import { createAccounts } from './accounts.ts'
-import { apiFaultReply, apiTarget, countCall, noteRetryAfter, processApi } from './api.ts'
-import { serveControl } from './control.ts'
+import { apiFaultReply, apiTarget, processApi } from './api.ts'
+import { endpoints } from './control.ts'
 import type { Core, Exchange } from './core.ts'
-import { runExchange } from './exchange.ts'
 import type { FakeVrchat } from './fake-vrchat.ts'
-import { createFaults } from './faults.ts'
+import { createVrchatFaults } from './faults.ts'
 import { createFileStore, openVersionsOf } from './file-store.ts'
 import { createGrants } from './grants.ts'
 import { bytesOf, filesState, findBlob, totals } from './inspection.ts'
-import { type Target, createLedger } from './ledger.ts'
+import { type Target, createVrchatLedger } from './ledger.ts'
 import { type FakeVrchatOptions, resolveSettings } from './options.ts'
-import { createPartDisk } from './part-disk.ts'
 import { seedFile, seedVersion } from './seeding.ts'
 import { tamper } from './tampering.ts'
 import { processStorage, storageFaultReply } from './storage.ts'
@@ -27,10 +30,10 @@ export async function startFakeVrchat(options: FakeVrchatOptions = {}): Promise<
   const settings = resolveSettings(options)
   const closing = new AbortController()
   const urls = { api: '', storage: '', control: '' }
-  const disk = await createPartDisk(settings)
+  const disk = await createPartDisk({ ...settings, prefix: 'fake-vrchat-' })
   const viewOptions = () => ({ legacy: settings.legacyFiles, apiUrl: urls.api, storageUrl: urls.storage })
-  const ledger = createLedger()
-  const faults = createFaults()
+  const ledger = createVrchatLedger()
+  const faults = createVrchatFaults()
   const core: Core = {
     settings,
     urls,
@@ -60,36 +63,53 @@ export async function startFakeVrchat(options: FakeVrchatOptions = {}): Promise<
       path: url.pathname,
       rawUrl,
       headers,
+      etags: undefined,
       user: storage ? core.grants.find(url)?.upload.file.owner : identity.username,
     })
     return { request, response, socket: request.socket, url, entry, identity, fault: faults.pick(entry) }
   }
 
+  async function announce({ entry }: Exchange, phase: Phase): Promise<void> {
+    const { operation, sequence, user, fileId, version, fileType, partNumber } = entry
+    await core.hooks.onRequest?.({ operation, phase, sequence, user, fileId, version, fileType, partNumber })
+  }
+
+  const apiServer = {
+    process: (exchange: Exchange) => processApi(core, exchange),
+    faultReply: apiFaultReply,
+    announce,
+  }
+  const storageServer = {
+    process: (exchange: Exchange) => processStorage(core, exchange),
+    faultReply: storageFaultReply,
+    announce,
+  }
+
   async function serveApi(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    if (request.url?.startsWith('/control') === true) return serveControl(fake, request, response)
+    if (request.url?.startsWith('/control') === true) {
+      return serveControl(fake, endpoints, { request, response })
+    }
     const exchange = open(request, response, false)
-    exchange.entry.fault = exchange.fault?.kind
     const account = core.accounts.byName.get(exchange.entry.user ?? '')
-    const leave = account && countCall(core, account, exchange.entry)
-    const process = (exchange: Exchange) => processApi(core, exchange)
+    const { violations } = core
+    const rules = { violations, maxConcurrentCalls: settings.maxConcurrentCalls }
+    const leave = account && countCall(rules, account.caller, exchange.entry.operation)
     try {
-      await runExchange(core, { process, faultReply: apiFaultReply }, exchange)
+      await runExchange(apiServer, exchange)
     } finally {
       leave?.()
       if (account !== undefined)
-        noteRetryAfter(account, response.statusCode, response.getHeader('retry-after'))
+        noteRetryAfter(account.caller, response.statusCode, response.getHeader('retry-after'))
     }
   }
 
   async function serveStorage(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const exchange = open(request, response, true)
-    exchange.entry.fault = exchange.fault?.kind
-    const process = (exchange: Exchange) => processStorage(core, exchange)
-    await runExchange(core, { process, faultReply: storageFaultReply }, exchange)
+    await runExchange(storageServer, exchange)
   }
 
-  const api = serverFor(core, serveApi)
-  const storage = serverFor(core, serveStorage)
+  const api = serverFor(core.violations, serveApi)
+  const storage = serverFor(core.violations, serveStorage)
   const origin = await listen(api, settings.port)
   urls.storage = await listen(storage, settings.storagePort)
   urls.api = `${origin}/api/1`
@@ -120,7 +140,7 @@ export async function startFakeVrchat(options: FakeVrchatOptions = {}): Promise<
     accountStats: (username) => {
       const account = core.accounts.byName.get(username)
       if (account === undefined) throw new Error(`there is no user ${username}`)
-      return account.stats
+      return account.caller.stats
     },
     addUser: (user) => {
       core.accounts.add(user)
@@ -150,37 +170,4 @@ function storageTarget(core: Core, method: string, url: URL): Target {
     fileType: grant?.upload.blob.fileType,
     partNumber: grant?.partNumber,
   }
-}
-
-function serverFor(
-  core: Core,
-  serve: (request: IncomingMessage, response: ServerResponse) => Promise<void>,
-): Server {
-  const server = createServer((request, response) => {
-    const { socket } = request
-    serve(request, response).catch((error: unknown) => {
-      // A fault of the fake itself must not pass for one of the client, nor be overlooked.
-      core.violations.push(`the fake failed: ${error instanceof Error ? error.stack : String(error)}`)
-      socket.destroy()
-    })
-  })
-  // Slow uploads are part of the job, and a server that closes idle sockets makes tests flicker.
-  server.requestTimeout = 0
-  server.keepAliveTimeout = 120_000
-  return server
-}
-
-async function listen(server: Server, port: number): Promise<string> {
-  server.listen(port, '127.0.0.1')
-  await once(server, 'listening')
-  const address = server.address()
-  if (address === null || typeof address === 'string') throw new Error('not listening on a port')
-  return `http://127.0.0.1:${address.port}`
-}
-
-async function close(server: Server): Promise<void> {
-  const closed = once(server, 'close')
-  server.close()
-  server.closeAllConnections()
-  await closed
 }

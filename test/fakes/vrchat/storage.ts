@@ -1,11 +1,12 @@
-import { countedBody, drain } from './bodies.ts'
+import { countedBody, drain } from '../http/bodies.ts'
+import type { Outcome } from '../http/exchange.ts'
+import type { StoredPart } from '../http/part-disk.ts'
+import { Refusal, type Reply } from '../http/replies.ts'
+import { alteration, etagHeader } from '../http/spoilt.ts'
 import type { Core, Exchange } from './core.ts'
-import type { FaultAction } from './faults.ts'
-import type { Outcome } from './exchange.ts'
 import { sizeOf } from './file-store.ts'
 import type { Grant } from './grants.ts'
-import type { StoredPart } from './part-disk.ts'
-import { type Reply, Refusal, xmlRefusal, xmlReply } from './replies.ts'
+import { xmlRefusal, xmlReply } from './replies.ts'
 
 /** The fake S3: takes and gives bytes by presigned URL only. */
 export async function processStorage(core: Core, exchange: Exchange): Promise<Outcome> {
@@ -135,41 +136,6 @@ async function giveObject(core: Core, { upload }: Grant): Promise<Reply> {
         : `"${blob.uploadId.slice(0, 32)}-${blob.assembled.length}"`,
   }
   return { status: 200, headers, body: core.disk.read(blob.assembled) }
-}
-
-function alteration(
-  fault: FaultAction | undefined,
-  length: number,
-): (source: AsyncIterable<Buffer>) => AsyncIterable<Buffer> {
-  if (fault?.kind === 'store-short') return (source) => shortened(source, length - 1)
-  if (fault?.kind === 'store-flipped') return flipped
-  return (source) => source
-}
-
-async function* shortened(source: AsyncIterable<Buffer>, limit: number): AsyncGenerator<Buffer> {
-  let left = limit
-  for await (const chunk of source) {
-    const kept = chunk.subarray(0, Math.max(left, 0))
-    left -= chunk.length
-    yield kept
-  }
-}
-
-async function* flipped(source: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
-  let first = true
-  for await (const chunk of source) {
-    if (first) chunk[0] = (chunk[0] ?? 0) ^ 1
-    first = false
-    yield chunk
-  }
-}
-
-function etagHeader(md5: string, fault: FaultAction | undefined): string | undefined {
-  if (fault?.kind === 'no-etag') return undefined
-  if (fault?.kind === 'weak-etag') return `W/"${md5}"`
-  if (fault?.kind === 'wrong-etag') return `"${'0123456789abcdef'.repeat(2)}"`
-  if (fault?.kind === 'odd-etag') return fault.value.replaceAll('%md5%', md5)
-  return `"${md5}"`
 }
 
 function base64Of(hex: string): string {

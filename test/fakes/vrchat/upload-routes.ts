@@ -1,9 +1,10 @@
 import { z } from 'zod'
 import type { Core, Exchange } from './core.ts'
-import type { Outcome } from './exchange.ts'
+import type { Outcome } from '../http/exchange.ts'
+import { json } from '../http/replies.ts'
 import { type BlobRecord, type FileRecord, type VersionRecord, blobFileName } from './file-records.ts'
 import type { Upload } from './file-store.ts'
-import { json, plainRefusal, quotedRefusal, validatorRefusal } from './replies.ts'
+import { plainRefusal, quotedRefusal, validatorRefusal } from './replies.ts'
 
 interface FoundVersion {
   file: FileRecord

@@ -5,7 +5,7 @@ import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { countedBody } from './bodies.ts'
-import type { Exchange } from './core.ts'
+import type { Exchange } from './exchange.ts'
 import type { Reply } from './replies.ts'
 
 /** A TCP reset, so the client sees ECONNRESET and not a clean end. */

@@ -1,8 +1,9 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
 import { Readable } from 'node:stream'
 import { finished, pipeline } from 'node:stream/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { drain } from './bodies.ts'
-import type { Core, Exchange } from './core.ts'
 import {
   badChunks,
   cutAnswer,
@@ -16,40 +17,57 @@ import {
   resetMidBody,
 } from './broken-answers.ts'
 import type { FaultAction } from './faults.ts'
-import type { HookEvent } from './ledger.ts'
+import type { LedgerEntry, Phase } from './ledger.ts'
 import { Refusal, type Reply } from './replies.ts'
 
 /** `hang` never answers: the exchange ends when the client gives up. */
 export type Outcome = Reply | 'hang'
 
-export interface Server {
-  process: (exchange: Exchange) => Promise<Outcome>
+/** One request on its way through a fake. */
+export interface Exchange<Entry extends LedgerEntry = LedgerEntry> {
+  request: IncomingMessage
+  response: ServerResponse
+  /** Kept apart: the request lets go of it when it ends early. */
+  socket: Socket
+  url: URL
+  entry: Entry
+  fault: FaultAction | undefined
+}
+
+export interface Server<Each extends Exchange> {
+  process: (exchange: Each) => Promise<Outcome>
   /** The answer of a `status` fault that brings no body of its own. */
   faultReply: (status: number) => Reply
+  /** Tells the hooks; awaited. */
+  announce: (exchange: Each, phase: Phase) => void | Promise<void>
 }
 
 /** Runs one request from the hook on arrival to the hook after the reply, with the fault it drew. */
-export async function runExchange(core: Core, server: Server, exchange: Exchange): Promise<void> {
-  await announce(core, exchange, 'arrival')
+export async function runExchange<Each extends Exchange>(
+  server: Server<Each>,
+  exchange: Each,
+): Promise<void> {
+  exchange.entry.fault = exchange.fault?.kind
+  await server.announce(exchange, 'arrival')
   try {
     const intercepted = await intercept(server, exchange)
-    if (!intercepted) await answer(core, server, exchange)
+    if (!intercepted) await answer(server, exchange)
   } catch (error) {
     if (!isDisconnect(exchange)) throw error
   }
   exchange.entry.endedAt = Date.now()
-  await announce(core, exchange, 'after-reply')
+  await server.announce(exchange, 'after-reply')
 }
 
-async function answer(core: Core, server: Server, exchange: Exchange): Promise<void> {
+async function answer<Each extends Exchange>(server: Server<Each>, exchange: Each): Promise<void> {
   const outcome = await process(server, exchange)
   if (outcome !== 'hang') exchange.entry.decided = outcome.status
-  await announce(core, exchange, 'before-reply')
+  await server.announce(exchange, 'before-reply')
   if (outcome === 'hang') await disconnected(exchange)
   else await deliver(server, exchange, outcome)
 }
 
-async function process(server: Server, exchange: Exchange): Promise<Outcome> {
+async function process<Each extends Exchange>(server: Server<Each>, exchange: Each): Promise<Outcome> {
   try {
     return await server.process(exchange)
   } catch (error) {
@@ -58,13 +76,10 @@ async function process(server: Server, exchange: Exchange): Promise<Outcome> {
   }
 }
 
-async function announce(core: Core, { entry }: Exchange, phase: HookEvent['phase']): Promise<void> {
-  const { operation, sequence, user, fileId, version, fileType, partNumber } = entry
-  await core.hooks.onRequest?.({ operation, phase, sequence, user, fileId, version, fileType, partNumber })
-}
+type FaultReplies = Pick<Server<Exchange>, 'faultReply'>
 
 /** True when the fault ended the exchange before it was processed. */
-async function intercept(server: Server, exchange: Exchange): Promise<boolean> {
+async function intercept(server: FaultReplies, exchange: Exchange): Promise<boolean> {
   const { fault, socket } = exchange
   if (fault === undefined || !neverProcessed.has(fault.kind)) return false
   await breakOff(exchange, fault)
@@ -89,7 +104,7 @@ async function readBody(exchange: Exchange, fault: FaultAction): Promise<void> {
   else await drain(exchange.request, exchange.entry)
 }
 
-async function answerInstead(server: Server, exchange: Exchange, fault: FaultAction): Promise<void> {
+async function answerInstead(server: FaultReplies, exchange: Exchange, fault: FaultAction): Promise<void> {
   if (fault.kind === 'hang') await disconnected(exchange)
   if (fault.kind === 'html') await send(exchange, htmlReply(fault.status))
   if (fault.kind === 'status') await send(exchange, statusReply(server, fault))
@@ -111,7 +126,7 @@ const neverProcessed = new Set<FaultAction['kind']>([
   'huge-body',
 ])
 
-async function deliver(server: Server, exchange: Exchange, reply: Reply): Promise<void> {
+async function deliver(server: FaultReplies, exchange: Exchange, reply: Reply): Promise<void> {
   const kind = exchange.fault?.kind
   if (kind === 'lost-reply') exchange.socket.destroy()
   else if (kind === 'cut-answer') await cutAnswer(exchange, reply)
@@ -119,7 +134,7 @@ async function deliver(server: Server, exchange: Exchange, reply: Reply): Promis
   else await sendWith(server, exchange, reply)
 }
 
-async function sendWith(server: Server, exchange: Exchange, reply: Reply): Promise<void> {
+async function sendWith(server: FaultReplies, exchange: Exchange, reply: Reply): Promise<void> {
   const { fault } = exchange
   if (fault?.kind === 'drip') return dripReply(exchange, reply, fault)
   if (fault?.kind === 'delay') await sleep(fault.ms)
@@ -143,7 +158,7 @@ async function send(
 }
 
 function statusReply(
-  server: Server,
+  server: FaultReplies,
   fault: Extract<FaultAction, { kind: 'status' | 'status-after' }>,
 ): Reply {
   const { status, headers = {}, body } = fault

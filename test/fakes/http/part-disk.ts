@@ -4,7 +4,6 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
-import type { Settings } from './options.ts'
 
 export interface StoredPart {
   path: string
@@ -32,11 +31,21 @@ export interface PartDisk extends AsyncDisposable {
 
 const CHUNK = 1024 * 1024
 
+interface DiskOptions {
+  /** Where a new folder is made, removed on dispose. */
+  directory: string
+  /** How the name of that folder begins. */
+  prefix: string
+  /** False digests what comes and forgets it. */
+  keepContent: boolean
+}
+
 export async function createPartDisk({
   directory: parent,
+  prefix,
   keepContent,
-}: Pick<Settings, 'directory' | 'keepContent'>): Promise<PartDisk> {
-  const directory = await mkdtemp(join(parent, 'fake-vrchat-'))
+}: DiskOptions): Promise<PartDisk> {
+  const directory = await mkdtemp(join(parent, prefix))
 
   return {
     receive: (source, options = {}) =>
