@@ -58,8 +58,8 @@ export function createAccountWork({ accounts, access, providers }: Deps) {
       const on = { record, provider: providers(record.provider), account: access.open(record, 'login') }
       const result = await noting({ record, over: 'any' }, () => attempt(on))
       if (result.kind === 'ok') return accounts.setState(id, 'ready')
-      const { methods } = result
-      const reason = new NeedsPerson('needs-2fa', `A code is asked for: ${methods.join(', ')}`)
+      const { methods, note = `A code is asked for: ${methods.join(', ')}` } = result
+      const reason = new NeedsPerson('needs-2fa', note)
       return accounts.callPerson(id, reason, { since: record.loginSeq, over: 'any', methods })
     },
   }

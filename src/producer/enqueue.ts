@@ -108,7 +108,7 @@ function newUpload(deps: Deps, request: UploadRequest, { account, size, path, no
     provider: provider.name,
     account: account.id,
     request: provided,
-    ...planned(provider, provided, { account, size, id }),
+    ...planned(provider, provided, { account, size, fileName: basename(path) }),
     source: request.source,
     fileName: basename(path),
     size,
@@ -122,11 +122,11 @@ function newUpload(deps: Deps, request: UploadRequest, { account, size, path, no
 function planned(
   provider: Provider,
   request: unknown,
-  { account, size, id }: { readonly account: AccountRecord; readonly size: number; readonly id: string },
+  { account, size, fileName }: { account: AccountRecord; size: number; fileName: string },
 ): Pick<NewUpload, 'plan' | 'destination'> {
   return {
     plan: provider.plan(request, size, account.settings),
-    destination: provider.destination(account.id, request, id),
+    destination: provider.destination(account.id, request, fileName),
   }
 }
 

@@ -1,5 +1,13 @@
 import { z } from 'zod'
-import { AccountParked, FatalError, Missing, NeedsPerson, TryLater, Unreachable } from '#shared/errors.ts'
+import {
+  AccountParked,
+  FatalError,
+  Missing,
+  NeedsPerson,
+  ProviderTrouble,
+  TryLater,
+  Unreachable,
+} from '#shared/errors.ts'
 import { type Refusal, refusalOf } from '#shared/redis/refusal.ts'
 import { redact } from '#shared/secrets.ts'
 import { OutsideRoots } from '#shared/sources/refusal.ts'
@@ -38,7 +46,12 @@ function ofProvider(error: unknown): Problem | undefined {
   if (error instanceof TryLater) {
     return new Problem(503, message, { headers: retryAfter(error.delayMs), cause: error })
   }
-  if (error instanceof Unreachable) return new Problem(502, message, { cause: error })
+  if (error instanceof Unreachable) {
+    return new Problem(502, `${error.host}: ${message}; is the address right, and the other side up?`, {
+      cause: error,
+    })
+  }
+  if (error instanceof ProviderTrouble) return new Problem(502, message, { cause: error })
   if (error.name === 'TimeoutError') return new Problem(504, 'The provider did not answer in time')
   return undefined
 }

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { FatalError } from '#shared/errors.ts'
 import type { Destination, Provider } from '#shared/providers/provider.ts'
 
 /**
@@ -8,9 +9,19 @@ import type { Destination, Provider } from '#shared/providers/provider.ts'
 export function placesNamed(provider: Provider, account: string, word: string): Destination[] {
   const places = fieldsOf(provider).flatMap((field) => {
     const request = provider.uploadRequest.safeParse({ destination: { [field]: word } })
-    return request.success ? [provider.destination(account, request.data, '')] : []
+    return request.success ? placeOf(provider, account, request.data) : []
   })
   return places.toSorted((a, b) => Number(a.binding !== undefined) - Number(b.binding !== undefined))
+}
+
+/** None for a word that only looks like a place. */
+function placeOf(provider: Provider, account: string, request: unknown): Destination[] {
+  try {
+    return [provider.destination(account, request, '')]
+  } catch (error) {
+    if (error instanceof FatalError) return []
+    throw error
+  }
 }
 
 /** The place with this remote id. */

@@ -27,6 +27,10 @@ function fieldErrors(issue: z.core.$ZodIssue, above: readonly PropertyKey[]): Fi
     const meant = issue.errors.toSorted((a, b) => a.length - b.length)[0] ?? []
     return meant.flatMap((inner) => fieldErrors(inner, path))
   }
+  // What is wrong with the key of a map is said below it.
+  if (issue.code === 'invalid_key' && issue.issues.length > 0) {
+    return issue.issues.flatMap((inner) => fieldErrors(inner, path))
+  }
   return [{ path: pathOf(path), message: issue.message }]
 }
 

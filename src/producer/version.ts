@@ -1,8 +1,1 @@
-import { readFileSync } from 'node:fs'
-import { z } from 'zod'
-
-/** The version of this service. */
-export function ownVersion(): string {
-  const text = readFileSync(new URL('../../package.json', import.meta.url), 'utf8')
-  return z.object({ version: z.string() }).parse(JSON.parse(text)).version
-}
+export { ownVersion } from '#shared/own-version.ts'

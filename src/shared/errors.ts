@@ -2,6 +2,7 @@
 export type ErrorClass =
   | 'aborted-by-provider'
   | 'bad-request'
+  | 'conflict'
   | 'deadline'
   | 'etag-mismatch'
   | 'foreign-version'
@@ -110,6 +111,19 @@ export class NeedsPerson extends Error {
     super(message, options)
     this.state = state
   }
+}
+
+/**
+ * The provider takes the parts of this blob only in order, though its session promised more: whoever is early waits
+ * for the part before, from now on.
+ */
+export class InOrder extends TryLater {
+  override name = 'InOrder'
+}
+
+/** The other side failed at this request, which may work the next time: uses an attempt, and comes back after a pause. */
+export class ProviderTrouble extends Error {
+  override name = 'ProviderTrouble'
 }
 
 /** This part's own fault (refused, stored differently): uses one of the part's attempts. */

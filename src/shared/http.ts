@@ -14,6 +14,8 @@ export interface HttpRequest {
   readonly body?: RequestBody
   /** From first to last byte of the exchange. Absent: only the stall watchdog bounds it. */
   readonly totalMs?: number
+  /** Most bytes of an answer that is read; 8 MiB unless given. */
+  readonly largest?: number
   /** Hands a body below 400 over as `body` instead of reading it. */
   readonly stream?: boolean
 }
@@ -83,7 +85,7 @@ const send = async (agent: Agent, request: HttpRequest, watch: Watch): Promise<H
       bodyTimeout: 0,
     })
     streaming = request.stream === true && answer.statusCode < 400
-    return await (streaming ? streamAnswer(answer, request, watch) : readAnswer(answer, watch))
+    return await (streaming ? streamAnswer(answer, request, watch) : readAnswer(answer, request, watch))
   } catch (error) {
     throw describeFailure(error, request, watch)
   } finally {
@@ -102,12 +104,16 @@ const originalUrl = (request: HttpRequest): URL => {
   return url
 }
 
-const readAnswer = async (answer: Dispatcher.ResponseData, watch: Watch): Promise<HttpAnswer> => {
+const readAnswer = async (
+  answer: Dispatcher.ResponseData,
+  { largest = MAX_ANSWER }: HttpRequest,
+  watch: Watch,
+): Promise<HttpAnswer> => {
   watch.answering()
   const failed = answer.statusCode >= 400
-  const { text, whole } = await readCapped(answer.body, failed ? MAX_ERROR : MAX_ANSWER)
+  const { text, whole } = await readCapped(answer.body, failed ? MAX_ERROR : largest)
   // What an error says is known by its status, a success has to be read to its end.
-  if (!whole && !failed) throw new Error(`answer of more than ${String(MAX_ANSWER)} bytes`)
+  if (!whole && !failed) throw new Error(`answer of more than ${String(largest)} bytes`)
   return { ...headOf(answer), text }
 }
 

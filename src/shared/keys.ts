@@ -5,6 +5,7 @@ export const createKeys = (prefix: string) => ({
   digests: (id: string) => `${prefix}:upload:${id}:digests`,
   runs: (id: string) => `${prefix}:upload:${id}:runs`,
   parts: (id: string, epoch: number) => `${prefix}:upload:${id}:parts:${epoch}`,
+  tickets: (id: string, epoch: number) => `${prefix}:upload:${id}:tickets:${epoch}`,
   sending: (id: string, epoch: number) => `${prefix}:upload:${id}:sending:${epoch}`,
   uploads: `${prefix}:uploads`,
   /** The index that answers a list with these filters. */

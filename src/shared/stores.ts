@@ -14,6 +14,7 @@ import { openQueues } from './queues.ts'
 import { createOverview } from './records/overview.ts'
 import { createParts } from './records/parts.ts'
 import { createScripts } from './records/scripts.ts'
+import { createTickets } from './records/tickets.ts'
 import { createUploads } from './records/uploads.ts'
 import type { Secrets } from './secrets.ts'
 
@@ -58,6 +59,7 @@ export function openStores({ redis, config, secrets, providers: providerList = c
     }),
     overview: createOverview({ redis, keys }),
     parts: createParts({ redis, keys, run }),
+    tickets: createTickets({ redis, keys, run, secrets }),
     providers: createProviders(providerList),
     /** The same, one by one. */
     providerList,

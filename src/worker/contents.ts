@@ -70,7 +70,7 @@ const signaturePath = (deps: Deps, record: UploadRecord): string => {
 }
 
 async function hash(deps: Deps, record: UploadRecord, signal: AbortSignal): Promise<Hashed> {
-  const { partSize, signaturePartSize } = record.plan
+  const { partSize = Math.max(1, record.size), signaturePartSize } = record.plan
   const source = { path: parseSource(record.source).path, expected: fingerprintOf(record), partSize }
   if (signaturePartSize === undefined) {
     const { md5, parts } = await deps.hasher.hash(source, signal)

@@ -1,10 +1,11 @@
-import { Blamed, FatalError, messageOf, StartOver } from '#shared/errors.ts'
+import { Blamed, FatalError, InOrder, messageOf, StartOver, TryLater } from '#shared/errors.ts'
 import type { ErrorClass } from '#shared/errors.ts'
 import type { Access } from '#shared/accounts/access.ts'
 import { partCount } from '#shared/providers/cut.ts'
+import type { Blob } from '#shared/providers/provider.ts'
 import type { PartJob, Queues } from '#shared/queues.ts'
 import type { Begun } from '#shared/records/commands.ts'
-import type { Parts } from '#shared/records/parts.ts'
+import type { Parts, SavedReceipt } from '#shared/records/parts.ts'
 import { asUnknownRecord } from '#shared/records/upload.ts'
 import type { UploadRecord } from '#shared/records/upload.ts'
 import type { Uploads } from '#shared/records/uploads.ts'
@@ -85,25 +86,58 @@ export function assertHopeful(
   }
 }
 
-async function sendOnce(
-  { parts, queues, sender }: Deps,
-  job: PartJob,
-  { sending, running }: { readonly sending: Sending; readonly running: Running },
-): Promise<string> {
+async function sendOnce(deps: Deps, job: PartJob, { sending, running }: Sendable): Promise<string> {
+  const { parts, queues } = deps
   const { record, blob } = sending
   const total = partCount(blob)
   const known = await parts.receipt(job)
-  const receipt = known === undefined ? await sender.send(sending, running) : undefined
-  const next = await parts.save(job, total, receipt)
+  const receipt = known === undefined ? await sendInTurn(deps, job, { sending, running }) : undefined
+  const next = await parts.save(job, lastOfSiblings(blob, job.number), receipt)
   if (next === 'stale') return 'of an epoch that ended'
   if (next > 0) await queues.addParts(record, { blob: blob.name, total, numbers: [next] })
   return known === undefined ? 'sent' : 'was sent before'
+}
+
+/** How soon a part looks again whether the one before it has arrived. */
+const TURN_MS = 250
+
+interface Sendable {
+  readonly sending: Sending
+  readonly running: Running
+}
+
+/** Sends the part, unless its blob goes in order by now and the one before it has not arrived. */
+async function sendInTurn(
+  { parts, sender }: Deps,
+  job: PartJob,
+  { sending, running }: Sendable,
+): Promise<SavedReceipt> {
+  const turn = sending.blob.parallel > 1 ? await parts.turnOf(job) : 'any'
+  if (turn === 'later') {
+    throw new TryLater(`${job.blob} part ${job.number} waits for the one before it`, TURN_MS)
+  }
+  try {
+    return await sender.send(sending, running)
+  } catch (error) {
+    throw turn === 'now' && error instanceof InOrder ? refusedInTurn(error, running) : error
+  }
+}
+
+/** It came in order: what is wrong is not the order, but maybe a part before it that is still on its way. */
+const refusedInTurn = ({ message }: InOrder, { lastAttempt }: Running): Error =>
+  lastAttempt ? new StartOver('session-lost', message) : new Blamed(message)
+
+/** Up to which part its siblings follow one another by themselves; the upload's job hangs one that has to wait. */
+function lastOfSiblings(blob: Blob, number: number): number {
+  const total = partCount(blob)
+  return blob.lastAfterOthers && number < total ? total - 1 : total
 }
 
 /** Puts the failure where it belongs: into the record, or back to the queue. */
 async function settle(deps: Deps, job: PartJob, running: Running, thrown: unknown): Promise<unknown> {
   const error = asUnknownRecord(thrown)
   if (error instanceof Stopped) return new Settled(error.message)
+  if (error instanceof InOrder && !running.signal.aborted) await deps.parts.sendInOrder(job)
   if (running.signal.aborted || isPutOff(error)) return error
   const place = { id: job.upload, epoch: job.epoch, part: job }
   if (error instanceof StartOver) {

@@ -4,9 +4,18 @@ import type { Governors } from '#shared/governor/governor.ts'
 import { createTurns } from '#shared/governor/turns.ts'
 import { partCount, partRange } from '#shared/providers/cut.ts'
 import type { Providers } from '#shared/providers/index.ts'
-import type { AccountAccess, Blob, Limits, Session, Slice } from '#shared/providers/provider.ts'
+import type {
+  AccountAccess,
+  Blob,
+  Limits,
+  Part,
+  Receipt,
+  Session,
+  Slice,
+} from '#shared/providers/provider.ts'
 import { partJobId } from '#shared/queues.ts'
 import type { Parts, SavedReceipt } from '#shared/records/parts.ts'
+import type { Tickets } from '#shared/records/tickets.ts'
 import type { UploadRecord } from '#shared/records/upload.ts'
 import type { Contents } from './contents.ts'
 import { inTurn } from './in-turn.ts'
@@ -14,6 +23,7 @@ import type { Running } from './run.ts'
 
 interface Deps {
   readonly parts: Parts
+  readonly tickets: Tickets
   readonly governors: Governors
   readonly providers: Providers
   readonly contents: Contents
@@ -64,7 +74,7 @@ export function createSender(deps: Deps & { readonly atOnce: number }): Sender {
 }
 
 async function send(
-  { parts, governors, providers, contents }: Deps,
+  { parts, tickets, governors, providers, contents }: Deps,
   sending: Sending,
   running: Stop,
 ): Promise<SavedReceipt> {
@@ -72,9 +82,19 @@ async function send(
   const { record, access, limits, session, blob, number } = sending
   const key = { upload: record.id, epoch: record.epoch, blob: blob.name, number }
   const range = partRange(blob, number)
-  const part = { number, ...range, md5: await digestOf(parts, sending) }
-  const counted = countBytes(await contents.slice(record, blob, range, signal))
+  const [md5, whole] = await Promise.all([
+    digestOf(parts, sending),
+    contents.slice(record, blob, range, signal),
+  ])
+  const part: Part = { number, ...range, ...(md5 !== undefined && { md5 }) }
+  const counted = countBytes(whole)
   const provider = providers(record.provider)
+  const toSend = {
+    blob,
+    part,
+    slice: counted.slice,
+    tickets: tickets.reader(record),
+  }
 
   const lease = { account: access.id, limits, jobId: partJobId(key) }
   const wait = async (until: AbortSignal, work: () => Promise<SavedReceipt>) =>
@@ -83,31 +103,43 @@ async function send(
   return inTurn(running, wait, async () => {
     const sends = await parts.countSending(key, 1)
     try {
-      const { etag } = await provider.sendPart(access, session, { blob, part, slice: counted.slice }, signal)
+      const receipt = await provider.sendPart(access, session, toSend, signal)
       // Begun before and never heard of again: those processes died, and their bytes may all have gone out.
       const wasted = counted.bytes() - range.length + (sends - 1) * range.length
       if (wasted > 0) await parts.countResent(record.id, wasted)
-      return { etag, md5: part.md5, bytes: range.length, at: Date.now() }
+      return savedReceipt(part, receipt)
     } catch (error) {
       await Promise.all([parts.countSending(key, -1), parts.countResent(record.id, counted.bytes())])
-      throw await trueReason(error, counted.slice, part.md5)
+      throw await trueReason(error, counted.slice, md5)
     }
   })
 }
 
+function savedReceipt(part: Part, { etag, md5 = part.md5 }: Receipt): SavedReceipt {
+  return {
+    ...(etag !== undefined && { etag }),
+    ...(md5 !== undefined && { md5 }),
+    bytes: part.length,
+    at: Date.now(),
+  }
+}
+
 /** Blames the source instead if its bytes are not those that were hashed: same size and time prove nothing. */
-async function trueReason(error: unknown, slice: Slice, md5: string): Promise<unknown> {
-  if (!(error instanceof Blamed)) return error
+async function trueReason(error: unknown, slice: Slice, md5: string | undefined): Promise<unknown> {
+  if (!(error instanceof Blamed) || md5 === undefined) return error
   const hash = createHash('md5')
   for await (const chunk of slice.open()) hash.update(chunk)
   if (hash.digest('hex') === md5) return error
   return new StartOver('source-changed', `${error.message}; the source has other bytes than were hashed`)
 }
 
-async function digestOf(parts: Parts, { record, blob, number }: Sending): Promise<string> {
+/** `undefined` when nothing was hashed before it is sent, as the plan has it. */
+async function digestOf(parts: Parts, { record, blob, number }: Sending): Promise<string | undefined> {
   const whole = blob.content === 'source' ? record.hashes?.md5 : record.hashes?.signature?.md5
   // A provider may take in one part what was hashed in many.
-  const md5 = partCount(blob) === 1 ? whole : await parts.digest(record.id, blob.content, number)
+  if (partCount(blob) === 1 && whole !== undefined) return whole
+  if (record.plan.partSize === undefined) return undefined
+  const md5 = await parts.digest(record.id, blob.content, number)
   if (md5 === undefined) throw new Error(`Part ${number} of ${blob.name} was never hashed`)
   return md5
 }

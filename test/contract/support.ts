@@ -12,12 +12,17 @@ import type {
   LoginStore,
   Part,
   Provider,
+  ReadTickets,
   Receipt,
   Session,
   Slice,
+  Tickets,
   UploadView,
   Version,
 } from '#shared/providers/provider.ts'
+
+/** Of a session that kept none. */
+export const noTickets: ReadTickets = async (names) => names.map(() => undefined)
 
 export const never: AbortSignal = new AbortController().signal
 
@@ -136,10 +141,18 @@ export interface Driven {
   readonly draft: () => unknown
   readonly bound: () => { readonly key: string; readonly remoteId: string } | undefined
   readonly prepare: () => Promise<Session>
-  readonly send: (session: Session, blob: Blob) => Promise<Receipt[]>
+  /** All parts in order, `but` for so many at the end, each so many `times`. */
+  readonly send: (
+    session: Session,
+    blob: Blob,
+    how?: { readonly times?: number; readonly but?: number },
+  ) => Promise<Receipt[]>
   readonly sendAll: (session: Session) => Promise<void>
   readonly finish: (session: Session, blob: Blob, receipts: readonly Receipt[]) => Promise<void>
   readonly confirm: (session: Session) => Promise<Confirmation>
+  readonly tickets: ReadTickets
+  /** By blob and number, of every part that was sent; what the record would hold of them. */
+  readonly receipts: ReadonlyMap<string, Receipt>
   readonly run: () => Promise<Version>
 }
 
@@ -153,22 +166,37 @@ interface Driving {
   readonly signal?: AbortSignal
   /** What another process saved before it died. */
   readonly draft?: unknown
+  /** The tickets that another process saved. */
+  readonly tickets?: ReadTickets
+  /** Those that another process saved: `sendAll` sends nothing of them again. */
+  readonly receipts?: ReadonlyMap<string, Receipt>
+  /** When the source was last changed, in ms since 1970. */
+  readonly modifiedAt?: number
 }
 
 let uploads = 0
+
+const keyOf = (blob: Blob, number: number): string => `${blob.name}/${number}`
 
 export function drive({ provider, account, source, signal = never, ...given }: Driving): Driven {
   uploads += 1
   let draft = given.draft
   let bound: { key: string; remoteId: string } | undefined
+  let saved: Tickets = {}
+  const tickets: ReadTickets = async (names) => {
+    const found = (await given.tickets?.(names)) ?? []
+    return names.map((name, index) => saved[name] ?? found[index])
+  }
   const request = provider.uploadRequest.parse(given.request)
+  const isHashed = provider.plan(request, source.bytes.length, account.settings).partSize !== undefined
   const view: UploadView = {
     id: `upl_${uploads}`,
     epoch: 1,
     request,
     fileName: given.fileName ?? 'cube.vrca',
     size: source.bytes.length,
-    hashes: source.hashes,
+    modifiedAt: given.modifiedAt ?? 1_750_000_000_000,
+    ...(isHashed && { hashes: source.hashes }),
     ...(given.boundTo !== undefined && { boundTo: given.boundTo }),
   }
   const opening = {
@@ -176,25 +204,49 @@ export function drive({ provider, account, source, signal = never, ...given }: D
       draft = viaRedis(next)
       bound = to ?? bound
     },
+    saveTickets: async (secrets: Tickets) => {
+      saved = viaRedis(secrets)
+    },
     stillOurs: async () => true,
+  }
+  const receipts = new Map<string, Receipt>()
+  const sendOne = async (session: Session, blob: Blob, number: number): Promise<Receipt> => {
+    const sending = { blob, tickets, ...partOf(source, blob, number) }
+    const receipt = await provider.sendPart(account, session, sending, signal)
+    receipts.set(keyOf(blob, number), viaRedis(receipt))
+    return receipt
   }
   const self: Driven = {
     view,
     source,
     draft: () => draft,
     bound: () => bound,
-    prepare: async () => viaRedis(await provider.prepare(account, view, { draft, ...opening }, signal)),
-    send: async (session, blob) => {
-      const receipts: Receipt[] = []
-      for (let number = 1; number <= partCount(blob); number += 1) {
-        const sending = { blob, ...partOf(source, blob, number) }
-        receipts.push(await provider.sendPart(account, session, sending, signal))
-      }
-      return receipts
+    tickets,
+    receipts,
+    prepare: async () => {
+      const opened = await provider.prepare(account, view, { draft, ...opening }, signal)
+      if ('kind' in opened) throw new Error(`nothing was opened: ${opened.note}`)
+      return viaRedis(opened)
     },
-    finish: (session, blob, receipts) => provider.finish(account, session, { blob, receipts }, signal),
+    send: async (session, blob, { times = 1, but = 0 } = {}) => {
+      const found: Receipt[] = []
+      for (let number = 1; number <= partCount(blob) - but; number += 1) {
+        for (let sent = 1; sent < times; sent += 1) await sendOne(session, blob, number)
+        found.push(await sendOne(session, blob, number))
+      }
+      return found
+    },
+    finish: (session, blob, receipts) =>
+      provider.finish(account, session, { blob, receipts, tickets }, signal),
     sendAll: async (session) => {
-      for (const blob of session.blobs) await self.finish(session, blob, await self.send(session, blob))
+      for (const blob of session.blobs) {
+        const found: Receipt[] = []
+        for (let number = 1; number <= partCount(blob); number += 1) {
+          const known = given.receipts?.get(keyOf(blob, number))
+          found.push(known ?? (await sendOne(session, blob, number)))
+        }
+        await self.finish(session, blob, found)
+      }
     },
     confirm: (session) => provider.confirm(account, session, view, signal),
     run: async () => {

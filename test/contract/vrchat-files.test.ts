@@ -118,7 +118,7 @@ describe('an account’s Files', () => {
       await provider.remove(account, { remoteId, version: 2 }, never)
       await provider.remove(account, { remoteId, version: 1 }, never)
       await provider.remove(account, { remoteId }, never)
-      expect(stage.places()).toBe(0)
+      expect(await stage.places()).toBe(0)
       expect(await failureOf(provider.remove(account, { remoteId }, never))).toBeInstanceOf(FatalError)
     }))
 

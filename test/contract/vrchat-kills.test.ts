@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import type { Session } from '#shared/providers/provider.ts'
 import { createVrchat } from '#shared/providers/vrchat/index.ts'
-import { completeVersion, drive, never, randomBytes, sourceOf, type Driven } from './support.ts'
+import { completeVersion, drive, never, noTickets, randomBytes, sourceOf, type Driven } from './support.ts'
 import { openVrchat, PART_SIZE, type VrchatStage } from './vrchat-stage.ts'
 
 const phases = ['arrival', 'before-reply', 'after-reply'] as const
@@ -46,17 +46,17 @@ async function goOn({ stage, given, session, draft }: Left): Promise<void> {
   await heir.sendAll(opened)
   const version = await completeVersion(() => heir.confirm(opened))
   expect((await stage.contents(version)).equals(given.source.bytes)).toBe(true)
-  expect([stage.places(), stage.unfinished(), version.number]).toEqual([1, 0, 1])
+  expect([await stage.places(), stage.unfinished(), version.number]).toEqual([1, 0, 1])
 }
 
 async function giveUp({ stage, given, session, draft }: Left): Promise<void> {
   await using provider = createVrchat({ timing })
   const state = session?.state ?? draft
   if (state === undefined) return
-  await provider.abort(given.account, { state, stillOurs: async () => true }, never)
+  await provider.abort(given.account, { state, stillOurs: async () => true, tickets: noTickets }, never)
   const [file] = stage.fake.files
   const arrived = file?.versions.some(({ version, status }) => version > 0 && status !== 'waiting') === true
-  expect(stage.places()).toBe(arrived ? 1 : 0)
+  expect(await stage.places()).toBe(arrived ? 1 : 0)
   expect(arrived || stage.unfinished() === 0).toBe(true)
 }
 

@@ -1,6 +1,15 @@
 import { expect, test } from 'vitest'
 import { AccountParked } from '#shared/errors.ts'
-import { completeVersion, drive, failureOf, never, randomBytes, sourceOf, type Driven } from './support.ts'
+import {
+  completeVersion,
+  drive,
+  failureOf,
+  never,
+  noTickets,
+  randomBytes,
+  sourceOf,
+  type Driven,
+} from './support.ts'
 import { openVrchat, PART_SIZE, type VrchatStage } from './vrchat-stage.ts'
 
 const withStage = async (work: (stage: VrchatStage) => Promise<void>): Promise<void> => {
@@ -60,7 +69,7 @@ test.each(statuses)('a createFile that was done and answered %i with Retry-After
     const version = await upload.run()
 
     expect((await stage.contents(version)).equals(upload.source.bytes)).toBe(true)
-    expect([stage.places(), stage.unfinished(), countOf(stage, 'createFile')]).toEqual([1, 0, 1])
+    expect([await stage.places(), stage.unfinished(), countOf(stage, 'createFile')]).toEqual([1, 0, 1])
   }),
 )
 
@@ -144,14 +153,15 @@ test('a deleteFile that was done and answered 503 with Retry-After may be repeat
   withStage(async (stage) => {
     const upload = uploadTo(stage)
     const { state } = await upload.prepare()
-    const abort = () => stage.provider.abort(stage.account, { state, stillOurs: async () => true }, never)
+    const abort = () =>
+      stage.provider.abort(stage.account, { state, stillOurs: async () => true, tickets: noTickets }, never)
     doneBut(stage, 'deleteFile', 503)
 
     await parkedBy(abort())
     stage.governor.unpark()
 
     expect(await abort()).toBeUndefined()
-    expect([stage.places(), countOf(stage, 'deleteFile')]).toEqual([0, 1])
+    expect([await stage.places(), countOf(stage, 'deleteFile')]).toEqual([0, 1])
   }))
 
 test('a deleteFileVersion that was done and answered 503 with Retry-After is not in the way', () =>

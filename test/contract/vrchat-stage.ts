@@ -85,7 +85,6 @@ export async function openVrchat(opening: VrchatOpening = {}): Promise<VrchatSta
     }
   }
   let names = 0
-  const places = (): FakeVrchat['files'] => fake.files
   return {
     fake,
     login,
@@ -107,8 +106,8 @@ export async function openVrchat(opening: VrchatOpening = {}): Promise<VrchatSta
     creates: ['create-place', 'create-session'],
     expireLogins: () => fake.expireSessions(),
     passwordLogins: () => fake.ledger.filter(({ operation }) => operation === 'login').length,
-    contents: (version) => fake.bytesOf(version.remoteId, version.number, 'file'),
-    places: () => places().length,
+    contents: (version) => fake.bytesOf(version.remoteId, Number(version.number), 'file'),
+    places: async () => fake.files.length,
     unfinished: () => fake.openVersions().length,
     violations: () => fake.violations,
     secrets: () => secretsIn(fake, login),

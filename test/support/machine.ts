@@ -141,7 +141,7 @@ async function accept(stores: Stores, upload: TestUpload): Promise<string> {
     plan: provider.plan(request, 0, (await stores.accounts.read(account))?.settings),
     source: pathToFileURL(upload.path).href,
     fileName: basename(upload.path),
-    destination: provider.destination(account, request, id),
+    destination: provider.destination(account, request, basename(upload.path)),
     size: 0,
     priority: 50,
     verify: upload.verify ?? 'none',

@@ -90,9 +90,13 @@ async function hold<T>(deps: Deps, wanted: Wanted, { signal, work }: Work<T>): P
 /** Stands in line no longer than allowed: the job's place may be what another account waits for. */
 async function takeTurn({ turns }: Deps, wanted: Wanted, signal: AbortSignal): Promise<() => void> {
   const { account, kind, most, longestMs } = wanted
+  const line = `${account}/${kind}`
+  signal.throwIfAborted()
+  const atOnce = turns.takeNow(line, most)
+  if (atOnce !== undefined) return atOnce
   const patience = AbortSignal.timeout(longestMs)
   try {
-    return await turns.take(`${account}/${kind}`, most, AbortSignal.any([signal, patience]))
+    return await turns.take(line, most, AbortSignal.any([signal, patience]))
   } catch (error) {
     throw patience.aborted && !signal.aborted ? comeBack(account, 'busy') : error
   }

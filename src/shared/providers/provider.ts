@@ -6,8 +6,8 @@ export interface Part {
   readonly number: number
   readonly offset: number
   readonly length: number
-  /** MD5 of these bytes, 32 lower-case hex digits, from the hashing pass. */
-  readonly md5: string
+  /** MD5 of these bytes, 32 lower-case hex digits; absent when the plan asked for no hashing pass. */
+  readonly md5?: string
 }
 
 /** Rewindable bytes of one part: every `open` starts at its first byte. The caller of `open` destroys it. */
@@ -16,9 +16,12 @@ export interface Slice {
   readonly open: () => Readable
 }
 
-/** What the provider answered for a part. `etag` as received, with quotes and all. */
+/** What the provider answered for a part. */
 export interface Receipt {
-  readonly etag: string
+  /** As received, with quotes and all; absent where the provider gives none. */
+  readonly etag?: string
+  /** MD5 of the bytes that went out, lower-case hex, if the provider made it on the way. */
+  readonly md5?: string
 }
 
 /** One byte sequence of an upload: the source itself, or what is derived from it. */
@@ -30,6 +33,8 @@ export interface Blob {
   readonly partSize: number
   /** Parts under way at once; 1 means strictly in order. */
   readonly parallel: number
+  /** The last part is sent only when all others have their receipts: it completes the blob. */
+  readonly lastAfterOthers?: true
 }
 
 /** The remote upload as the record keeps it. `state` is the provider's own small JSON; never a secret. */
@@ -48,7 +53,8 @@ export interface Hashes {
 
 /** How the hashing pass shall cut, decided before the remote session exists. Sizes in bytes. */
 export interface Plan {
-  readonly partSize: number
+  /** Absent when nothing has to be known of the bytes before they are sent: then there is no hashing pass. */
+  readonly partSize?: number
   /** Part size for the rsync signature, when the provider wants one. */
   readonly signaturePartSize?: number
 }
@@ -63,12 +69,16 @@ export interface Destination {
   readonly fresh?: true
 }
 
+/** What a provider calls a version: VRChat counts them, Cloudreve gives each an id. */
+export type VersionNumber = number | string
+
 /** A finished upload in the ledger. */
 export interface Version {
   readonly remoteId: string
-  readonly number: number
+  readonly number: VersionNumber
   readonly size: number
-  readonly md5: string
+  /** Absent when the source was not hashed and the provider does not say it. */
+  readonly md5?: string
   readonly url?: string
   readonly completedAt: number
 }
@@ -82,7 +92,9 @@ export interface UploadView {
   /** Base name of the source. */
   readonly fileName: string
   readonly size: number
-  /** Absent until the hashing pass is done: `inspect` may be asked before and after it. */
+  /** When the source was last changed, in ms since 1970. */
+  readonly modifiedAt?: number
+  /** Absent until the hashing pass is done, and for good when the plan asked for none. */
   readonly hashes?: Hashes
   /** Remote id that the destination's name is bound to, if it is. */
   readonly boundTo?: string
@@ -95,17 +107,27 @@ export type Inspection =
   | { readonly kind: 'absent' }
   | { readonly kind: 'changed' }
   | { readonly kind: 'unchanged'; readonly version: Version }
+  | Kept
+
+/** Something else is at the destination, and the request says to leave it there: nothing is sent. */
+export interface Kept {
+  readonly kind: 'kept'
+  readonly version: Version
+  readonly note: string
+}
 
 export type Confirmation =
   | { readonly kind: 'complete'; readonly version: Version }
-  | { readonly kind: 'pending'; readonly why: string }
+  /** `startOver`: if it stays so, the session is dead, and another one may help. */
+  | { readonly kind: 'pending'; readonly why: string; readonly startOver?: true }
   | { readonly kind: 'broken'; readonly why: string }
 
 export type Challenge = { readonly method: string; readonly code: string }
 
 export type LoginResult =
   | { readonly kind: 'ok' }
-  | { readonly kind: 'challenge'; readonly methods: readonly string[] }
+  /** `note`: what a person has to see to answer, if anything, such as the address of a picture. */
+  | { readonly kind: 'challenge'; readonly methods: readonly string[]; readonly note?: string }
 
 /** Where a provider keeps its login (cookie jar, tokens), encrypted by whoever hands this over. */
 export interface LoginStore {
@@ -146,12 +168,21 @@ export interface RemoteFile {
   readonly id: string
   readonly name: string
   readonly versions: readonly {
-    readonly number: number
+    readonly number: VersionNumber
     readonly status: string
     readonly size?: number
     readonly md5?: string
     readonly createdAt?: string
   }[]
+}
+
+/** What of the provider's files to list. */
+export interface ListQuery {
+  /** Where, at a provider that has folders. */
+  readonly folder?: string
+  readonly tag?: string
+  readonly n?: number
+  readonly offset?: number
 }
 
 export interface Download {
@@ -174,8 +205,42 @@ export type SaveDraft = (
   bound?: { readonly key: string; readonly remoteId: string },
 ) => Promise<void>
 
+/**
+ * Secrets by name that a session needs and that can not be asked for again, such as a presigned URL per part. Kept
+ * encrypted, apart from the session, until the upload ends or starts over.
+ */
+export type Tickets = Readonly<Record<string, string>>
+
+/** Answers tickets in the order of their names; `undefined` for one that was never saved. */
+export type ReadTickets = (names: readonly string[]) => Promise<readonly (string | undefined)[]>
+
+/** What `prepare` goes on from, and how it keeps what it does. */
+export interface OpeningUpload {
+  readonly draft: unknown
+  readonly save: SaveDraft
+  /** Keeps a session's tickets, in place of any before; called before `prepare` answers that session. */
+  readonly saveTickets: (tickets: Tickets) => Promise<void>
+  readonly stillOurs: StillOurs
+}
+
 /** Whether this upload still may change its destination: owner and epoch, asked right before a removal. */
 export type StillOurs = () => Promise<boolean>
+
+/** One part on its way. */
+export interface PartSending {
+  readonly blob: Blob
+  readonly part: Part
+  readonly slice: Slice
+  readonly tickets: ReadTickets
+}
+
+/** A blob all of whose parts have their receipts. */
+export interface BlobFinishing {
+  readonly blob: Blob
+  /** In part order. */
+  readonly receipts: readonly Receipt[]
+  readonly tickets: ReadTickets
+}
 
 /**
  * Everything a provider can vary, and nothing of it known to producer or worker. All calls take an
@@ -191,7 +256,8 @@ export interface Provider {
   readonly uploadRequest: z.ZodObject
   readonly limits: Limits
 
-  readonly destination: (account: string, request: unknown, uploadId: string) => Destination
+  /** `fileName` is the source's base name, or empty when there is none yet. */
+  readonly destination: (account: string, request: unknown, fileName: string) => Destination
   /** Refuses (FatalError) what can never work, before anything is sent. `settings`: the account's, if known. */
   readonly plan: (request: unknown, size: number, settings?: unknown) => Plan
   /** Logs in now, as a person asked for it. */
@@ -205,26 +271,27 @@ export interface Provider {
   readonly inspect: (account: AccountAccess, upload: UploadView, signal: AbortSignal) => Promise<Inspection>
   /**
    * Opens the remote session, or goes on opening it from the last saved draft. Safe to be killed and called
-   * again between any two lines: whatever is created remotely was announced by `save` before.
+   * again between any two lines: whatever is created remotely was announced by `save` before. Answers `Kept` when
+   * what it finds at the destination is to be left there.
    */
   readonly prepare: (
     account: AccountAccess,
     upload: UploadView,
-    opening: { readonly draft: unknown; readonly save: SaveDraft; readonly stillOurs: StillOurs },
+    opening: OpeningUpload,
     signal: AbortSignal,
-  ) => Promise<Session>
-  /** Sends one slice and checks the answer against the part's MD5. May be called twice for the same part. */
+  ) => Promise<Session | Kept>
+  /** Sends one slice and checks the answer against its MD5. May be called twice for the same part. */
   readonly sendPart: (
     account: AccountAccess,
     session: Session,
-    sending: { readonly blob: Blob; readonly part: Part; readonly slice: Slice },
+    sending: PartSending,
     signal: AbortSignal,
   ) => Promise<Receipt>
   /** Completes one blob; receipts in part order. May be called twice; reads back when unsure. */
   readonly finish: (
     account: AccountAccess,
     session: Session,
-    finishing: { readonly blob: Blob; readonly receipts: readonly Receipt[] },
+    finishing: BlobFinishing,
     signal: AbortSignal,
   ) => Promise<void>
   /** Reads back whether the upload is complete, whole and current. */
@@ -235,7 +302,7 @@ export interface Provider {
     signal: AbortSignal,
   ) => Promise<Confirmation>
   /** How long `confirm` may answer `pending`, in ms. */
-  readonly confirmWithinMs: (size: number) => number
+  readonly confirmWithinMs: (size: number, session: Session) => number
   /**
    * Removes what this upload left half-made, given its session or its last draft. May be called twice and
    * while a part is still being sent. Never removes a finished version, nor anything that is not ours.
@@ -243,25 +310,25 @@ export interface Provider {
    */
   readonly abort: (
     account: AccountAccess,
-    left: { readonly state: unknown; readonly stillOurs: StillOurs },
+    left: { readonly state: unknown; readonly stillOurs: StillOurs; readonly tickets: ReadTickets },
     signal: AbortSignal,
   ) => Promise<string | undefined>
 
   readonly list: (
     account: AccountAccess,
-    query: { readonly tag?: string; readonly n?: number; readonly offset?: number },
+    query: ListQuery,
     signal: AbortSignal,
   ) => Promise<readonly RemoteFile[]>
   readonly show: (account: AccountAccess, remoteId: string, signal: AbortSignal) => Promise<RemoteFile>
   readonly download: (
     account: AccountAccess,
-    which: { readonly remoteId: string; readonly version: number },
+    which: { readonly remoteId: string; readonly version: VersionNumber },
     signal: AbortSignal,
   ) => Promise<Download>
   /** Removes a file, or one version of it. The caller holds the destination. */
   readonly remove: (
     account: AccountAccess,
-    which: { readonly remoteId: string; readonly version?: number },
+    which: { readonly remoteId: string; readonly version?: VersionNumber },
     signal: AbortSignal,
   ) => Promise<void>
 }

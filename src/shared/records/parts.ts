@@ -5,7 +5,12 @@ import type { RunScript } from './scripts.ts'
 import type { UploadRecord } from './upload.ts'
 
 /** A saved receipt: what the provider answered for a part, and what was sent. */
-const savedReceipt = z.object({ etag: z.string(), md5: z.string(), bytes: z.number(), at: z.number() })
+const savedReceipt = z.object({
+  etag: z.string().exactOptional(),
+  md5: z.string().exactOptional(),
+  bytes: z.number(),
+  at: z.number(),
+})
 export type SavedReceipt = z.infer<typeof savedReceipt>
 
 /** Which part: of which epoch's blob, numbered from 1. */
@@ -75,6 +80,21 @@ function createSendings({ redis, keys, run }: Deps) {
     /** Whether parts of the blob were given jobs in this epoch. */
     hasChain: async ({ id, epoch }: UploadRecord, blob: string): Promise<boolean> =>
       (await redis.hexists(keys.sending(id, epoch), `next/${blob}`)) === 1,
+
+    /** From now on each part of the blob is sent only when the one before has its receipt. */
+    sendInOrder: async ({ upload, epoch, blob }: PartKey): Promise<void> => {
+      await run('amend', upload, epoch, 'HSETNX', `in-order/${blob}`, 1)
+    },
+
+    /** When a part may be sent: `any` time, or in order, where the one before it has its receipt or not yet. */
+    turnOf: async ({ upload, epoch, blob, number }: PartKey): Promise<'any' | 'now' | 'later'> => {
+      const [inOrder, before] = await Promise.all([
+        redis.hexists(keys.sending(upload, epoch), `in-order/${blob}`),
+        redis.hexists(keys.parts(upload, epoch), `${blob}/${number - 1}`),
+      ])
+      if (inOrder === 0) return 'any'
+      return number === 1 || before === 1 ? 'now' : 'later'
+    },
 
     /** Says where the chain of a blob goes on, once: at `next`. */
     openChain: async (

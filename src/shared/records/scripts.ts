@@ -23,6 +23,7 @@ const names = [
   'remove_account',
   'renew',
   'settle',
+  'tickets',
   'transition',
   'want',
 ] as const

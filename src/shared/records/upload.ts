@@ -30,15 +30,16 @@ const blob = z.object({
   size: z.number(),
   partSize: z.number(),
   parallel: z.number(),
+  lastAfterOthers: z.literal(true).exactOptional(),
 })
 
 const session = z.object({ blobs: z.array(blob).readonly(), state: z.unknown() })
 
 export const version = z.object({
   remoteId: z.string(),
-  number: z.number(),
+  number: z.union([z.number(), z.string()]),
   size: z.number(),
-  md5: z.string(),
+  md5: z.string().exactOptional(),
   url: z.string().exactOptional(),
   completedAt: z.number(),
 })
@@ -48,7 +49,7 @@ export const uploadError = z.object({ class: z.string(), message: z.string(), at
 /** Fields of the hash that hold JSON, each with its schema. */
 const jsonFields = {
   request: z.record(z.string(), z.unknown()),
-  plan: z.object({ partSize: z.number(), signaturePartSize: z.number().exactOptional() }),
+  plan: z.object({ partSize: z.number().exactOptional(), signaturePartSize: z.number().exactOptional() }),
   fingerprint: fingerprint.exactOptional(),
   hashes: hashes.exactOptional(),
   session: session.exactOptional(),

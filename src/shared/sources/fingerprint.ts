@@ -23,6 +23,9 @@ export const fingerprintOf = (stats: BigIntStats): Fingerprint => ({
 export const sameFingerprint = (one: Fingerprint, other: Fingerprint): boolean =>
   one.size === other.size && one.mtimeNs === other.mtimeNs && one.inode === other.inode
 
+/** When the file was last written to, in ms since 1970. */
+export const modifiedAt = ({ mtimeNs }: Fingerprint): number => Number(BigInt(mtimeNs) / 1_000_000n)
+
 /** Throws `StartOver('source-changed')` unless the open file still is the one that was accepted. */
 export const assertUnchanged = async (
   handle: FileHandle,

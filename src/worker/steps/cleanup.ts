@@ -1,4 +1,5 @@
 import { FatalError, messageOf, ProcessStops } from '#shared/errors.ts'
+import { partCount } from '#shared/providers/cut.ts'
 import type { Patch } from '#shared/records/changes.ts'
 import type { UploadRecord } from '#shared/records/upload.ts'
 import { isPutOff } from '../run.ts'
@@ -59,7 +60,7 @@ async function completeAfterAll(
   record: UploadRecord,
   context: StepContext,
 ): Promise<boolean> {
-  if (context.hopeless || !mayBeComplete(record)) return false
+  if (context.hopeless || !(await mayBeComplete(deps, record))) return false
   const { provider, account, signal } = context
   const session = sessionOf(record)
   const found = await untilHopeless(
@@ -71,11 +72,15 @@ async function completeAfterAll(
   return (await completeIfWhole(deps, record, found.version, context)) === undefined
 }
 
-function mayBeComplete({ state, blob, session, failure, verify }: UploadRecord): boolean {
-  if (session === undefined || blob + 1 < session.blobs.length) return false
+async function mayBeComplete({ parts }: StepDeps, record: UploadRecord): Promise<boolean> {
+  const { state, session, failure, verify } = record
+  const blob = session?.blobs.at(-1)
+  if (session === undefined || blob === undefined || record.blob + 1 < session.blobs.length) return false
   // Nobody has seen its bytes, though somebody asked for that.
   if (verify === 'download' && failure !== undefined) return false
-  return state === 'confirming' || state === 'finishing'
+  if (state !== 'transferring') return state === 'confirming' || state === 'finishing'
+  // Some providers complete with the last part, whose answer may not have been seen.
+  return (await parts.receipts(record, blob.name)).size >= partCount(blob) - 1
 }
 
 /** Answers what had to be left behind, if anything. */
@@ -88,7 +93,7 @@ async function abort(
   const state = record.session?.state ?? record.draft
   if (state === undefined) return undefined
   if (hopeless) return `${LEFT_BEHIND}: each process that tried to remove it died`
-  const left = { state, stillOurs: stillOurs(deps.uploads, record) }
+  const left = { state, stillOurs: stillOurs(deps.uploads, record), tickets: deps.tickets.reader(record) }
   const note = await untilHopeless(context, record, provider.abort(account, left, signal))
   return note instanceof Error ? `${LEFT_BEHIND}: ${note.message}` : note
 }

@@ -11,7 +11,8 @@ const LONGEST_WAIT_MS = 10_000
 export function createConfirm(deps: StepDeps): Step {
   return async (record, context) => {
     const { provider, account, signal } = context
-    const found = await provider.confirm(account, sessionOf(record), viewOf(record), signal)
+    const session = sessionOf(record)
+    const found = await provider.confirm(account, session, viewOf(record), signal)
     if (found.kind === 'complete') {
       const wrong = await completeIfWhole(deps, record, found.version, context)
       if (wrong !== undefined) throw new FatalError('verify-failed', wrong)
@@ -20,8 +21,9 @@ export function createConfirm(deps: StepDeps): Step {
     if (found.kind === 'broken') throw new StartOver('aborted-by-provider', found.why)
 
     const waited = context.now() - (record.confirmSince ?? record.updatedAt)
-    if (waited > provider.confirmWithinMs(record.size)) {
-      throw new FatalError('unconfirmed', `Sent whole, but never shown complete: ${found.why}`)
+    if (waited > provider.confirmWithinMs(record.size, session)) {
+      const why = `Sent whole, but never shown complete: ${found.why}`
+      throw found.startOver ? new StartOver('session-lost', why) : new FatalError('unconfirmed', why)
     }
     await wait(waited, found.why, context)
     return 'again'

@@ -1,6 +1,6 @@
 import { FatalError, StartOver, TryLater } from '#shared/errors.ts'
 import { partCount } from '#shared/providers/cut.ts'
-import type { Inspection, SaveDraft, Version } from '#shared/providers/provider.ts'
+import type { Inspection, Kept, SaveDraft, Session, Version } from '#shared/providers/provider.ts'
 import type { UploadRecord } from '#shared/records/upload.ts'
 import { sameFingerprint } from '#shared/sources/fingerprint.ts'
 import { stillOurs, viewOf } from './step.ts'
@@ -58,58 +58,77 @@ interface Known {
   readonly boundTo: string | undefined
 }
 
+/** The record with its hashes, if any are needed before it is sent. */
 async function hashedOrSkipped(
   deps: StepDeps,
   record: UploadRecord,
-  { context, boundTo }: Known,
+  known: Known,
 ): Promise<UploadRecord | 'skipped'> {
   const { uploads, parts, contents } = deps
-  const inspect = async (asked: UploadRecord, unchangedSince?: Version): Promise<Inspection> => {
-    const view = viewOf(asked, { boundTo, unchangedSince })
-    return context.provider.inspect(context.account, view, context.signal)
-  }
+  const needsHashes = record.plan.partSize !== undefined || record.verify === 'download'
   let hashed = record
-  if (record.hashes === undefined) {
-    const last = (await uploads.versions(record.account, record.destination, 1))[0]
-    if (last !== undefined && record.fingerprint && sameFingerprint(last.fingerprint, record.fingerprint)) {
-      // Same file, same place: if the provider still shows that version, not a byte needs to be read.
-      const found = await inspect(record, last)
-      if (found.kind === 'unchanged' && (await isWhole(record, found.version, context))) {
-        return skip(deps, record, found.version)
-      }
-    }
-    const { hashes, digests } = await contents.hash(record, context.signal)
+  if (needsHashes && record.hashes === undefined) {
+    const last = await sameInLedger(deps, record)
+    // Same file, same place: if the provider still shows that version, not a byte needs to be read.
+    if (last !== undefined && (await isSkipped(deps, record, { ...known, last }))) return 'skipped'
+    const { hashes, digests } = await contents.hash(record, known.context.signal)
     await parts.saveDigests(record.id, digests)
     hashed = await uploads.transition(record, { hashes })
   }
   // Once a draft exists, what is at the destination may be our own half-made upload: prepare sorts it out.
   if (hashed.draft !== undefined) return hashed
-  const found = await inspect(hashed)
-  if (found.kind !== 'unchanged' || !(await isWhole(hashed, found.version, context))) return hashed
-  return skip(deps, hashed, found.version)
+  const last = needsHashes ? undefined : await sameInLedger(deps, hashed)
+  return (await isSkipped(deps, hashed, { ...known, last })) ? 'skipped' : hashed
+}
+
+/** The newest version of this destination, if it was made of the very same file. */
+async function sameInLedger({ uploads }: StepDeps, record: UploadRecord): Promise<Version | undefined> {
+  const [last] = await uploads.versions(record.account, record.destination, 1)
+  if (last === undefined || record.fingerprint === undefined) return undefined
+  return sameFingerprint(last.fingerprint, record.fingerprint) ? last : undefined
+}
+
+/** Looks at the destination, and ends the upload as skipped if nothing is to be sent there. */
+async function isSkipped(
+  deps: StepDeps,
+  record: UploadRecord,
+  { context, boundTo, last }: Known & { readonly last: Version | undefined },
+): Promise<boolean> {
+  const view = viewOf(record, { boundTo, unchangedSince: last })
+  const found: Inspection = await context.provider.inspect(context.account, view, context.signal)
+  if (found.kind === 'kept') {
+    await keep(deps, record, found)
+    return true
+  }
+  if (found.kind !== 'unchanged' || !(await isWhole(record, found.version, context))) return false
+  await skip(deps, record, found.version)
+  return true
 }
 
 /** Skipped is as good as completed: where bytes are to be read back, those that are there already are, too. */
 const isWhole = async (record: UploadRecord, version: Version, context: StepContext): Promise<boolean> =>
   (await differenceOf(record, version, context)) === undefined
 
-async function skip(
-  { uploads, contents }: StepDeps,
-  record: UploadRecord,
-  version: Version,
-): Promise<'skipped'> {
+async function skip({ uploads, contents }: StepDeps, record: UploadRecord, version: Version): Promise<void> {
   const { fingerprint } = record
   const ledger = fingerprint && { ...version, upload: record.id, fingerprint }
   await uploads.transition(record, { state: 'skipped', version }, ledger ? { ledger } : {})
   await contents.forget(record)
-  return 'skipped'
 }
 
-async function open(
-  { uploads }: StepDeps,
+/** What is there is none of ours, so it is not in our ledger. */
+async function keep(
+  { uploads, contents }: StepDeps,
   record: UploadRecord,
-  { context, boundTo }: Known,
-): Promise<Moved> {
+  { version, note }: Kept,
+): Promise<UploadRecord> {
+  const skipped = await uploads.transition(record, { state: 'skipped', version, note }, { remove: ['draft'] })
+  await contents.forget(record)
+  return skipped
+}
+
+async function open(deps: StepDeps, record: UploadRecord, { context, boundTo }: Known): Promise<Moved> {
+  const { uploads, tickets } = deps
   let current = record
   const save: SaveDraft = async (draft, bound) => {
     if (bound === undefined) {
@@ -123,15 +142,24 @@ async function open(
     current = outcome
   }
   const ours = async (): Promise<boolean> => stillOurs(uploads, current)()
-  const session = await context.provider.prepare(
+  const opened = await context.provider.prepare(
     context.account,
     viewOf(record, { boundTo }),
-    { draft: record.draft, save, stillOurs: ours },
+    {
+      draft: record.draft,
+      save,
+      saveTickets: async (secrets) => tickets.save(current, secrets),
+      stillOurs: ours,
+    },
     context.signal,
   )
+  return 'kind' in opened ? keep(deps, current, opened) : begin(deps, current, opened)
+}
+
+async function begin({ uploads }: StepDeps, record: UploadRecord, session: Session): Promise<UploadRecord> {
   const partsTotal = session.blobs.reduce((sum, blob) => sum + partCount(blob), 0)
   return uploads.transition(
-    current,
+    record,
     {
       session,
       state: 'transferring',

@@ -5,7 +5,7 @@ import type { Step, StepDeps } from './step.ts'
 const HOUR_MS = 60 * 60 * 1000
 
 /** Begins a new epoch: once per cause and hour, and only once ever for a source that keeps changing. */
-export function createStartOver({ uploads, contents }: StepDeps): Step {
+export function createStartOver({ uploads, tickets, contents }: StepDeps): Step {
   return async (record, { provider, account, now: clock, signal, running }) => {
     const reason = record.restart
     if (reason === undefined) return 'again'
@@ -19,7 +19,7 @@ export function createStartOver({ uploads, contents }: StepDeps): Step {
     }
     await running.dropWaitingParts()
     const state = record.session?.state ?? record.draft
-    const left = { state, stillOurs: stillOurs(uploads, record) }
+    const left = { state, stillOurs: stillOurs(uploads, record), tickets: tickets.reader(record) }
     const note = state === undefined ? undefined : await provider.abort(account, left, signal)
     await contents.forget(record)
     const patch = { ...nextEpoch(record, reason.class, now), ...(note !== undefined && { note }) }

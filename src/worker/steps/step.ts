@@ -10,8 +10,10 @@ import type {
 } from '#shared/providers/provider.ts'
 import type { Queues } from '#shared/queues.ts'
 import type { Parts } from '#shared/records/parts.ts'
+import type { Tickets } from '#shared/records/tickets.ts'
 import type { UploadRecord } from '#shared/records/upload.ts'
 import type { Uploads } from '#shared/records/uploads.ts'
+import { modifiedAt } from '#shared/sources/fingerprint.ts'
 import type { Contents } from '../contents.ts'
 import type { Running } from '../run.ts'
 import type { Sender } from '../send.ts'
@@ -20,6 +22,7 @@ import type { Sender } from '../send.ts'
 export interface StepDeps {
   readonly uploads: Uploads
   readonly parts: Parts
+  readonly tickets: Tickets
   readonly queues: Queues
   readonly access: Access
   readonly contents: Contents
@@ -58,13 +61,14 @@ export function viewOf(
   record: UploadRecord,
   known: { readonly boundTo?: string | undefined; readonly unchangedSince?: Version | undefined } = {},
 ): UploadView {
-  const { id, epoch, request, fileName, size, hashes } = record
+  const { id, epoch, request, fileName, size, hashes, fingerprint } = record
   return {
     id,
     epoch,
     request,
     fileName,
     size,
+    ...(fingerprint !== undefined && { modifiedAt: modifiedAt(fingerprint) }),
     ...(hashes !== undefined && { hashes }),
     ...(known.boundTo !== undefined && { boundTo: known.boundTo }),
     ...(known.unchangedSince !== undefined && { unchangedSince: known.unchangedSince }),

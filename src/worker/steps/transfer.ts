@@ -29,8 +29,9 @@ export function createTransfer(deps: StepDeps): Step {
       const receipt = await sendHere(deps, record, blob, context)
       if (receipt !== undefined) return saveOnly(deps, record, blob, receipt)
     }
-    const numbers = firstMissing(receipts, total, Math.min(blob.parallel, context.limits.partsAtOnce))
-    await parts.openChain(record, blob.name, (numbers.at(-1) ?? total) + 1)
+    const upTo = lastOfChain(blob, receipts.size)
+    const numbers = firstMissing(receipts, upTo, Math.min(blob.parallel, context.limits.partsAtOnce))
+    await parts.openChain(record, blob.name, (numbers.at(-1) ?? upTo) + 1)
     await forgetCompletedParts(queues, record, { blob: blob.name, numbers })
     await queues.addParts(record, { blob: blob.name, total, numbers })
     return 'wait'
@@ -65,6 +66,12 @@ async function saveOnly(
   const part = { upload: record.id, epoch: record.epoch, blob: name, number: 1 }
   const saved = await parts.save(part, 1, receipt)
   return saved === 'stale' ? 'again' : uploads.transition(record, { state: 'finishing' })
+}
+
+/** Up to which part may be sent when so many have their receipts: one that completes the blob waits for the others. */
+function lastOfChain(blob: Blob, received: number): number {
+  const total = partCount(blob)
+  return blob.lastAfterOthers && received < total - 1 ? total - 1 : total
 }
 
 /** The first `most` of the numbers 1 to `total` that have no receipt. */

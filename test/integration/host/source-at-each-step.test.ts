@@ -92,7 +92,7 @@ test.concurrent.for(cross(steps, changes))(
 
     expect(record).toMatchObject({ state: 'completed', epoch: 2, size: content.length })
     const { remoteId = '', number = 0 } = record.version ?? {}
-    expect((await service.fake.bytesOf(remoteId, number, 'file')).equals(content)).toBe(true)
+    expect((await service.fake.bytesOf(remoteId, Number(number), 'file')).equals(content)).toBe(true)
     expect(service.fake.files).toHaveLength(1)
     expect(service.fake.openVersions()).toEqual([])
     expect(service.fake.violations).toEqual([])

@@ -127,7 +127,7 @@ test('the retry of an upload with a wrong byte does not take that version for th
 
   expect(record).toMatchObject({ state: 'completed', version: { number: 2 } })
   const { remoteId = '', number = 0 } = record.version ?? {}
-  expect((await service.fake.bytesOf(remoteId, number, 'file')).equals(content)).toBe(true)
+  expect((await service.fake.bytesOf(remoteId, Number(number), 'file')).equals(content)).toBe(true)
 })
 
 test('verify: download also reads back what would be skipped as unchanged', async () => {

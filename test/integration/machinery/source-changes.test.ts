@@ -36,7 +36,7 @@ async function expectWhole(service: Service, id: string, content: () => Buffer):
   const record = await service.until(id)
   expect(record).toMatchObject({ state: 'completed', epoch: 2, version: { size: content().length } })
   const { remoteId = '', number = 0 } = record.version ?? {}
-  expect((await service.fake.bytesOf(remoteId, number, 'file')).equals(content())).toBe(true)
+  expect((await service.fake.bytesOf(remoteId, Number(number), 'file')).equals(content())).toBe(true)
   expect(service.fake.openVersions()).toEqual([])
   expect(service.fake.files).toHaveLength(1)
 }

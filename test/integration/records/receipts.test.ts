@@ -112,3 +112,15 @@ test('what an upload waits for is forgotten as soon as one of its parts arrived'
   await parts.save(part(1), 5, receipt('a'))
   expect((await records.read(id)).waitingFor).toBeUndefined()
 })
+
+test('once its parts go in order, each waits for the receipt of the one before', async () => {
+  const { parts } = records.stores
+  expect(await parts.turnOf(part(3))).toBe('any')
+  await parts.sendInOrder(part(3))
+
+  expect(await parts.turnOf(part(1))).toBe('now')
+  expect(await parts.turnOf(part(2))).toBe('later')
+  await parts.save(part(1), 5, receipt('first'))
+  expect(await parts.turnOf(part(2))).toBe('now')
+  expect(await parts.turnOf(part(3))).toBe('later')
+})

@@ -2,7 +2,15 @@ import { Redis } from 'ioredis'
 import { describe, expect, test } from 'vitest'
 import { problemOf } from '#producer/failures.ts'
 import { Problem } from '#producer/problem.ts'
-import { AccountParked, FatalError, Missing, NeedsPerson, TryLater, Unreachable } from '#shared/errors.ts'
+import {
+  AccountParked,
+  FatalError,
+  Missing,
+  NeedsPerson,
+  ProviderTrouble,
+  TryLater,
+  Unreachable,
+} from '#shared/errors.ts'
 import { outsideRoots } from '#shared/sources/refusal.ts'
 
 const coded = (code: string): Error => Object.assign(new Error(code), { code })
@@ -20,6 +28,7 @@ describe('what providers and sources throw has a status', () => {
     ['a pause', new AccountParked('slow down', 1500), 429],
     ['a wait', new TryLater('later', 1), 503],
     ['nobody there', new Unreachable('https://x', 'no answer'), 502],
+    ['trouble there', new ProviderTrouble('code -1'), 502],
     ['no answer in time', new DOMException('x', 'TimeoutError'), 504],
   ])('%s', (_, error, status) => {
     expect(problemOf(error)).toMatchObject({ status, body: { status } })
@@ -28,6 +37,11 @@ describe('what providers and sources throw has a status', () => {
   test('with the time to come back in whole seconds', () => {
     expect(problemOf(new AccountParked('slow down', 1500)).headers).toEqual({ 'retry-after': '2' })
     expect(problemOf(new TryLater('later', 1)).headers).toEqual({ 'retry-after': '1' })
+  })
+
+  test('with where nobody answered', () => {
+    const { detail } = problemOf(new Unreachable('https://x.test', 'GET /a → ECONNREFUSED')).body
+    expect(detail).toContain('https://x.test: GET /a → ECONNREFUSED; is the address right')
   })
 
   test('with the state of the account', () => {

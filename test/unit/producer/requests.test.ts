@@ -105,3 +105,13 @@ test('requests are the same whatever the order of their fields', () => {
   expect(canonical({ b: 1, a: { d: [2, 1], c: null } })).toBe(canonical({ a: { c: null, d: [2, 1] }, b: 1 }))
   expect(canonical([1, 2])).not.toBe(canonical([2, 1]))
 })
+
+test('a wrong key of a map says what is wrong with it', () => {
+  const schema = z.strictObject({
+    metadata: z.record(z.string().regex(/^tag:/, 'must begin with tag:'), z.string()),
+  })
+  const { error } = schema.safeParse({ metadata: { foo: 'bar' } })
+  if (error === undefined) throw new Error('it was taken')
+  const { errors } = invalid(error).body
+  expect(errors).toEqual([{ path: 'metadata.foo', message: 'must begin with tag:' }])
+})

@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { failureOf, isTransient, nonsense } from '#shared/http/failure.ts'
 import type { HttpAnswer } from '#shared/http.ts'
 import { AccountParked, FatalError } from '#shared/errors.ts'
+import { withoutTokens } from '../blank.ts'
 
 interface Asked {
   readonly url: string
@@ -82,10 +83,7 @@ export const plainText = (text: string): string =>
 
 /** Answers may echo what they were asked with: cookies, tokens, signed queries. */
 const withoutSecrets = (text: string): string =>
-  text
-    .replace(/(https?:\/\/[^\s?"']+)\?[^\s"']*/g, '$1?…')
-    .replace(/authcookie_[\w-]+/gi, 'authcookie_…')
-    .replace(/eyJ[\w-]+\.[\w-]+\.[\w-]*/g, 'eyJ…')
+  withoutTokens(text).replace(/authcookie_[\w-]+/gi, 'authcookie_…')
 
 const parseJson = (text: string): unknown => {
   try {

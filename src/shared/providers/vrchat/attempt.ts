@@ -1,9 +1,11 @@
 import { FatalError, NeedsPerson } from '#shared/errors.ts'
+import { fingerprint } from '../fingerprint.ts'
 import type { Challenge, LoginResult } from '../provider.ts'
-import { pause } from './deps.ts'
-import { cookieValue, fingerprint, importedJar, secondFactorOnly, type Jar, type StoredLogin } from './jar.ts'
+import { totpCode } from '../totp.ts'
+import { pause } from '#shared/pause.ts'
+import { cookieValue, importedJar, secondFactorOnly, type Jar, type StoredLogin } from './jar.ts'
 import type { Credentials } from './request.ts'
-import { isSignedIn, passwordLogin, totpCode, verifyCode, type SignIn } from './sign-in.ts'
+import { isSignedIn, passwordLogin, verifyCode, type SignIn } from './sign-in.ts'
 
 /** One login under way, holding the account's login lock. */
 export interface Attempt extends SignIn {

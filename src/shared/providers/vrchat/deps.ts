@@ -1,5 +1,5 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import type { Http } from '#shared/http.ts'
+import { pause } from '#shared/pause.ts'
 import type { AccountAccess } from '../provider.ts'
 import type { ApiCall } from './api.ts'
 import type { Settings } from './request.ts'
@@ -43,12 +43,6 @@ export interface Work {
   readonly now: () => number
   readonly serverAhead: () => number | undefined
   readonly signal: AbortSignal
-}
-
-/** Waits, or throws the signal's reason. */
-export const pause = async (ms: number, signal: AbortSignal): Promise<void> => {
-  await sleep(ms, undefined, { signal }).catch(() => undefined)
-  signal.throwIfAborted()
 }
 
 /** Looks until there is something to see, with growing pauses, as reads lag writes. */

@@ -14,7 +14,7 @@ export const finishBlob = async (
   { blob, receipts }: { readonly blob: Blob; readonly receipts: readonly Receipt[] },
 ): Promise<void> => {
   // Equal parts have equal ETags, and each is listed.
-  const etags = receipts.map(({ etag }) => plainEtag(etag))
+  const etags = receipts.map(({ etag = '' }) => plainEtag(etag))
   const json = isSimple(state[nameOf(blob)]) ? {} : { etags }
   try {
     await finishFileDataUpload(work.api, dataId(state, blob), json)

@@ -1,7 +1,6 @@
-import { readFileSync } from 'node:fs'
-import { z } from 'zod'
 import { FatalError } from '#shared/errors.ts'
 import { createHttp, type HttpOptions } from '#shared/http.ts'
+import { ownVersion } from '#shared/own-version.ts'
 import type { AccountAccess, Destination, Limits, Provider, Session } from '../provider.ts'
 import { removeLeftovers } from './abort.ts'
 import { createCall } from './call.ts'
@@ -93,11 +92,6 @@ const wiring = (options: VrchatOptions): Wiring => {
       await Promise.all([http[Symbol.asyncDispose](), storage[Symbol.asyncDispose]()])
     },
   }
-}
-
-const ownVersion = (): string => {
-  const text = readFileSync(new URL('../../../../package.json', import.meta.url), 'utf8')
-  return z.object({ version: z.string() }).parse(JSON.parse(text)).version
 }
 
 const leastPartSize = (given: unknown): number | undefined =>

@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto'
 import { CookieJar } from 'tough-cookie'
 import { z } from 'zod'
 
@@ -62,6 +61,3 @@ export const importedJar = (text: string, url: string): Jar => {
     known.map((pair) => `${pair}; Path=/`),
   )
 }
-
-export const fingerprint = (secret: string): string =>
-  createHash('sha256').update(secret).digest('hex').slice(0, 32)

@@ -1,23 +1,24 @@
 import { FatalError, Missing, Unreachable } from '#shared/errors.ts'
-import { failureOf, originOf } from '#shared/http/failure.ts'
-import type { HttpAnswer } from '#shared/http.ts'
-import type { Download, RemoteFile } from '../provider.ts'
+import { originOf } from '#shared/http/failure.ts'
+import type { Download, ListQuery, RemoteFile, VersionNumber } from '../provider.ts'
+import { nextHop, openStored } from '../stored-bytes.ts'
 import { deleteFile, deleteFileVersion, downloadFileVersion, getFiles } from './api.ts'
 import { noSuchFile, readFile, undefinedIf404 } from './create-file.ts'
 import type { Work } from './deps.ts'
 import { hexOf, realVersions, versionOf, type FileVersion, type VrchatFile } from './files.ts'
 
-const MOST_HOPS = 5
 const PAGE = 60
 const MOST_PAGE = 100
 
 export const listFiles = async (
   { api }: Work,
-  { tag, n = PAGE, offset = 0 }: { readonly tag?: string; readonly n?: number; readonly offset?: number },
-): Promise<readonly RemoteFile[]> =>
-  (await getFiles(api, { tag, n: Math.min(Math.max(1, n), MOST_PAGE), offset: Math.max(0, offset) })).map(
-    remoteFile,
-  )
+  { folder, tag, n = PAGE, offset = 0 }: ListQuery,
+): Promise<readonly RemoteFile[]> => {
+  if (folder !== undefined)
+    throw new FatalError('bad-request', 'folder: VRChat has none; list by tag instead')
+  const query = { tag, n: Math.min(Math.max(1, n), MOST_PAGE), offset: Math.max(0, offset) }
+  return (await getFiles(api, query)).map(remoteFile)
+}
 
 export const showFile = async (work: Work, fileId: string): Promise<RemoteFile> =>
   remoteFile(await mustRead(work, fileId))
@@ -43,21 +44,19 @@ const remoteFile = (file: VrchatFile): RemoteFile => ({
 /** The bytes of one complete version; redirects are followed without anything of the account's. */
 export const downloadVersion = async (
   work: Work,
-  { remoteId, version: number }: { readonly remoteId: string; readonly version: number },
+  { remoteId, version: named }: { readonly remoteId: string; readonly version: VersionNumber },
 ): Promise<Download> => {
+  const number = versionNumber(named)
   const file = await mustRead(work, remoteId)
   const version = mustHave(file, number)
   if (version.status !== 'complete') {
     throw new FatalError('refused', `version ${String(number)} of ${remoteId} is ${version.status}`)
   }
-  let answer = await downloadFileVersion(work.api, remoteId, number)
-  let from = work.api.baseUrl
-  for (let hops = 0; answer.status >= 300; hops++) {
-    from = nextHop(answer, from, hops)
-    answer = await openStored(work, from)
-  }
+  const first = await downloadFileVersion(work.api, remoteId, number)
+  const { baseUrl } = work.api
+  const answer = first.status < 300 ? first : await openStored(work, nextHop(first, baseUrl))
   const { body } = answer
-  if (body === undefined) throw new Unreachable(originOf(from), 'GET the stored bytes → no body')
+  if (body === undefined) throw new Unreachable(originOf(baseUrl), 'GET the stored bytes → no body')
   const size = Number(answer.header('content-length') ?? Number.NaN)
   return {
     ...(!Number.isNaN(size) && { size }),
@@ -66,23 +65,11 @@ export const downloadVersion = async (
   }
 }
 
-/** Up to its headers within the governor, which so hears of a storage that is away or asks for a pause. */
-const openStored = ({ account, storage, signal }: Work, url: string): Promise<HttpAnswer> =>
-  account.governor.call(signal, async (signal) => {
-    const request = { method: 'GET', url, what: 'GET the stored bytes', stream: true } as const
-    const answer = await storage.send(request, signal)
-    if (answer.status >= 400) throw failureOf(answer, request)
-    return answer
-  })
-
-const nextHop = (answer: HttpAnswer, from: string, hops: number): string => {
-  answer.body?.destroy()
-  const next = URL.parse(answer.header('location') ?? '', from)
-  if (next !== null && hops < MOST_HOPS) return next.href
-  throw new Unreachable(
-    originOf(from),
-    `GET the stored bytes → ${String(answer.status)}, and no way on from there`,
-  )
+/** VRChat counts its versions; anything else is none of them. */
+const versionNumber = (named: VersionNumber): number => {
+  const number = Number(named)
+  if (Number.isInteger(number) && number > 0) return number
+  throw new FatalError('bad-request', `${JSON.stringify(named)} is no version: VRChat counts them from 1`)
 }
 
 const mustHave = (file: VrchatFile, number: number): FileVersion => {
@@ -94,8 +81,9 @@ const mustHave = (file: VrchatFile, number: number): FileVersion => {
 /** Removes a File, or its newest version. */
 export const removeRemote = async (
   work: Work,
-  { remoteId, version: number }: { readonly remoteId: string; readonly version?: number },
+  { remoteId, version: named }: { readonly remoteId: string; readonly version?: VersionNumber },
 ): Promise<void> => {
+  const number = named === undefined ? undefined : versionNumber(named)
   const file = await mustRead(work, remoteId)
   if (number === undefined) {
     await deleteFile(work.api, remoteId).catch(undefinedIf404)

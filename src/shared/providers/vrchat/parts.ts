@@ -4,17 +4,20 @@ import type { HttpAnswer } from '#shared/http.ts'
 import type { Blob, Part, Receipt, Slice } from '../provider.ts'
 import { Refusal } from './answers.ts'
 import { startFileDataUpload } from './api.ts'
-import { pause, type Work } from './deps.ts'
+import { pause } from '#shared/pause.ts'
+import type { Work } from './deps.ts'
 import { base64Of } from './files.ts'
 import { SIGNATURE_MIME } from './request.ts'
 import type { SessionState } from './session.ts'
 import { assertSameUpload, dataId, isSimple, nameOf, standingOf } from './standing.ts'
 
-export interface Sending {
+interface Sending {
   readonly blob: Blob
-  readonly part: Part
+  readonly part: HashedPart
   readonly slice: Slice
 }
+
+type HashedPart = Part & { readonly md5: string }
 
 // A URL signed a moment ago and refused as too old is asked for again; a third refusal is no accident.
 const MOST_URLS = 3
@@ -37,8 +40,13 @@ const S3_CODES = [
 ] as const
 
 /** Signs a URL, sends the part there, and compares the ETag with the part's MD5. */
-export const sendOnePart = async (work: Work, state: SessionState, sending: Sending): Promise<Receipt> => {
-  const { part } = sending
+export const sendOnePart = async (
+  work: Work,
+  state: SessionState,
+  { blob, part: given, slice }: Omit<Sending, 'part'> & { readonly part: Part },
+): Promise<Receipt> => {
+  const part = hashed(given)
+  const sending = { blob, part, slice }
   let urls = 0
   let differences = 0
   for (;;) {
@@ -54,6 +62,12 @@ export const sendOnePart = async (work: Work, state: SessionState, sending: Send
     differences += 1
     if (differences > 1) throw differentEtag(what, etag)
   }
+}
+
+const hashed = (part: Part): HashedPart => {
+  const { md5 } = part
+  if (md5 === undefined) throw new Error(`part ${String(part.number)} was not hashed, as the plan wants it`)
+  return { ...part, md5 }
 }
 
 const signedUrl = async (work: Work, state: SessionState, { blob, part }: Sending): Promise<string> => {
@@ -112,7 +126,7 @@ const codeOf = ({ text }: HttpAnswer): string =>
 /** Without quotes and weakness mark, as `/finish` wants it. */
 export const plainEtag = (etag: string): string => etag.trim().replace(/^W\//, '').replace(/^"|"$/g, '')
 
-const isExpected = ({ settings }: Work, etag: string, part: Part): boolean => {
+const isExpected = ({ settings }: Work, etag: string, part: HashedPart): boolean => {
   const plain = plainEtag(etag)
   return settings.etagCheck === 'opaque' ? plain !== '' : plain.toLowerCase() === part.md5
 }

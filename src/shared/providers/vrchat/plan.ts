@@ -16,7 +16,11 @@ const MOST_PART_SIZE = 5 * GIB
 const MOST_SIZE = 5 * 1024 * GIB
 
 /** How the source and its signature are cut if VRChat says `multipart`. */
-export const planParts = ({ partSize }: UploadRequest, size: number, least = LEAST_PART_SIZE): Plan => {
+export const planParts = (
+  { partSize }: UploadRequest,
+  size: number,
+  least = LEAST_PART_SIZE,
+): Required<Plan> => {
   if (size > MOST_SIZE) {
     throw new FatalError('bad-request', `the source has ${String(size)} bytes; storage takes at most 5 TiB`)
   }
@@ -35,7 +39,7 @@ export const planParts = ({ partSize }: UploadRequest, size: number, least = LEA
   return planned(size, partSize)
 }
 
-const planned = (size: number, partSize: number): Plan => ({
+const planned = (size: number, partSize: number): Required<Plan> => ({
   partSize,
   signaturePartSize: Math.max(partSize, grown(signatureSize(size))),
 })

@@ -42,7 +42,7 @@ const sessionOf = (
       blobOf(version.signature, {
         name: 'signature',
         content: 'signature',
-        partSize: signaturePartSize ?? partSize,
+        partSize: signaturePartSize,
       }),
     ],
   }

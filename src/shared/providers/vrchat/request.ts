@@ -1,5 +1,8 @@
 import { extname } from 'node:path'
 import { z } from 'zod'
+import { createSettingsOf } from '../parsed.ts'
+import { text, unicode } from '../text.ts'
+import { TOTP_SECRET } from '../totp.ts'
 
 const MIB = 1024 * 1024
 const HOUR = 3_600_000
@@ -21,15 +24,6 @@ const MIME_BY_EXTENSION: Readonly<Record<string, string>> = {
 /** Of the signature blob, whatever the File itself is. */
 export const SIGNATURE_MIME = 'application/x-rsync-signature'
 
-// eslint-disable-next-line no-control-regex -- control characters are what this refuses
-const PRINTABLE = /^[^\u0000-\u001f\u007f]*$/
-const unicode = (most: number): z.ZodString =>
-  z
-    .string()
-    .max(most)
-    .refine((value) => value.isWellFormed(), 'has half a surrogate pair in it, which is no Unicode text')
-const text = (most: number): z.ZodString => unicode(most).regex(PRINTABLE, 'has control characters in it')
-
 const baseUrl = z
   .url({ protocol: /^https?$/, error: 'must be an http(s) URL' })
   .transform((url) => url.replace(/\/+$/, ''))
@@ -48,7 +42,7 @@ const credentialShape = {
   totpSecret: z
     .string()
     .max(500)
-    .regex(/^(otpauth:\/\/totp\/.+|[A-Za-z2-7 =-]{8,})$/, 'must be a base32 secret or an otpauth:// URI')
+    .regex(TOTP_SECRET, 'must be a base32 secret or an otpauth:// URI')
     .optional(),
   authCookie: z
     .string()
@@ -89,16 +83,8 @@ const acknowledged = z.literal(true, {
 export const credentials = z.object(credentialShape)
 export const settings = z.object(settingShape)
 
-const parsed = new WeakMap<object, Settings>()
-
 /** The account's settings, parsed once for as long as it is worked with. */
-export const settingsOf = (account: { readonly settings: unknown }): Settings => {
-  const known = parsed.get(account)
-  if (known !== undefined) return known
-  const read = settings.parse(account.settings)
-  parsed.set(account, read)
-  return read
-}
+export const settingsOf = createSettingsOf(settings)
 
 export const accountRequest = z.strictObject({ ...credentialShape, ...settingShape, acknowledged })
 

@@ -1,4 +1,3 @@
-import { TOTP, URI } from 'otpauth'
 import { z } from 'zod'
 import { NeedsPerson } from '#shared/errors.ts'
 import type { HttpAnswer } from '#shared/http.ts'
@@ -98,14 +97,4 @@ export const isSignedIn = async (on: SignIn, jar: Jar): Promise<boolean> => {
   if (answer.status === 401) return false
   if (answer.status >= 300) throw refusalOf(answer, asked(on.baseUrl, request))
   return true
-}
-
-/** The code for this moment of the server's clock, and how long it stays the current one. */
-export const totpCode = (secret: string, timestamp: number): { code: string; leftMs: number } => {
-  const totp = secret.startsWith('otpauth:')
-    ? URI.parse(secret)
-    : new TOTP({ secret: secret.replace(/[\s=-]/g, '').toUpperCase() })
-  if (!(totp instanceof TOTP))
-    throw new NeedsPerson('needs-2fa', 'the stored TOTP secret is for counted codes')
-  return { code: totp.generate({ timestamp }), leftMs: totp.remaining({ timestamp }) }
 }

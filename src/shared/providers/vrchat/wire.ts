@@ -1,5 +1,6 @@
 import { AccountParked, Unreachable } from '#shared/errors.ts'
 import type { Http, HttpAnswer, HttpRequest } from '#shared/http.ts'
+import { blank } from '../blank.ts'
 import type { AccountAccess } from '../provider.ts'
 import { refusalOf } from './answers.ts'
 import { settingsOf } from './request.ts'
@@ -94,25 +95,3 @@ const secretsOf = ({ cookie = '', authorization = '', secrets = [] }: WireReques
   authorization.replace(/^\w+ /, ''),
   ...secrets,
 ]
-
-// Shorter ones would blank half of every message, and are no secrets worth the name.
-const SHORTEST_SECRET = 4
-
-/** The text without these, however often an answer quoted them; JSON stays JSON. */
-const blank = (text: string, secrets: readonly string[]): string => {
-  const forms = secrets
-    .filter(({ length }) => length >= SHORTEST_SECRET)
-    .flatMap((secret) => [secret, quoted(secret)])
-  const without = (part: string): string => forms.reduce((rest, form) => rest.replaceAll(form, '…'), part)
-  try {
-    // Read first: JSON has many ways to write the same character.
-    const read: unknown = JSON.parse(text, (_, value: unknown) =>
-      typeof value === 'string' ? without(value) : value,
-    )
-    return without(JSON.stringify(read))
-  } catch {
-    return without(text)
-  }
-}
-
-const quoted = (secret: string): string => JSON.stringify(secret).slice(1, -1)

@@ -121,7 +121,10 @@ local function end_upload(id, account, destination, now)
   redis.call('HSET', upload_key(id), 'endedAt', now)
   -- Whoever was late to say what is wrong with it: it ended otherwise.
   redis.call('HDEL', upload_key(id), 'waitingFor', 'failure', 'restart')
-  redis.call('UNLINK', upload_key(id) .. ':runs', upload_key(id) .. ':crashed')
+  local key = upload_key(id)
+  -- Secrets of a session that nobody will use any more.
+  local tickets = key .. ':tickets:' .. (redis.call('HGET', key, 'epoch') or '')
+  redis.call('UNLINK', key .. ':runs', key .. ':crashed', tickets)
   redis.call('PUBLISH', P .. ':wake', account)
 end
 
