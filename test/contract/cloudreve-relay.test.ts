@@ -1,0 +1,3 @@
+import { testTransport } from './transport.ts'
+
+testTransport('relay')

@@ -1,0 +1,5 @@
+import { testStoreRefusals } from './transport-refusals.ts'
+import { testTransport } from './transport.ts'
+
+testTransport('remote')
+testStoreRefusals('remote')
