@@ -1,6 +1,7 @@
 import { startProducer } from '#producer/start.ts'
 import { boot } from '#shared/boot.ts'
 import type { Config } from '#shared/config.ts'
+import { forms } from '#shared/providers/forms.ts'
 import { startEmbedded } from '#shared/redis/embedded.ts'
 import { runProcess } from '#shared/run-process.ts'
 import type { ProcessContext } from '#shared/run-process.ts'
@@ -41,7 +42,7 @@ function sayWhere(url: string, config: Config): void {
     `  dashboard  ${url}/dashboard`,
     `  API docs   ${url}/docs`,
     `  its token  is ${tokenPlace(config)}`,
-    '  next       npx stevedore account add vrchat me',
+    `  next       npx stevedore account add ${forms.map(({ provider }) => provider).join('|')} me`,
     '',
   ]
   process.stdout.write(`${lines.join('\n')}\n`)

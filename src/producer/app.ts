@@ -50,7 +50,8 @@ function openApp(): App {
     requestTimeout: REQUEST_MS,
     http: { headersTimeout: HEADERS_MS, connectionsCheckingInterval: LOOK_MS },
     exposeHeadRoutes: false,
-    routerOptions: { maxParamLength: 500 },
+    // Node takes no longer addresses anyhow; what is too long for a route is for its schema to say.
+    routerOptions: { maxParamLength: 16 * 1024 },
   }).withTypeProvider<ZodTypeProvider>()
   app.setValidatorCompiler(validatorCompiler)
   app.setSerializerCompiler(serializerCompiler)

@@ -2,7 +2,7 @@ import { STATUS_CODES } from 'node:http'
 import { z } from 'zod'
 
 const fieldError = z.object({
-  path: z.string().meta({ description: 'Where in the request, such as `destination.fileId`' }),
+  path: z.string().meta({ description: 'Where in the request, such as `destination.name`' }),
   message: z.string(),
 })
 

@@ -5,10 +5,13 @@ import type { Provider } from '#shared/providers/provider.ts'
 const DAY_MS = 24 * 60 * 60 * 1000
 const LONGEST_DEADLINE_MS = 365 * DAY_MS
 
+/** Characters of a provider's longest id of a file, such as a URI with every one of them escaped. */
+export const MOST_ID = 6000
+
 export const accountId = z
   .string()
   .regex(/^[a-z0-9][a-z0-9_-]{0,62}$/, 'must be 1 to 63 of a-z, 0-9, - and _, and not begin with - or _')
-  .meta({ description: 'Names the account in every request', example: 'my-vrchat' })
+  .meta({ description: 'Names the account in every request', example: 'main' })
 
 export const uploadId = z.string().regex(/^upl_[0-9a-z]{1,40}$/, 'must look like upl_<id>')
 

@@ -35,7 +35,9 @@ interface Given {
 
 /** Starts the real program, without a terminal, in a folder of its own. */
 function start(argv: readonly string[], { env = {}, input, node = process.execPath }: Given = {}): Started {
-  const inherited = Object.entries(process.env).filter(([name]) => !/^(STEVEDORE|VRCHAT|REDIS)_/.test(name))
+  const inherited = Object.entries(process.env).filter(
+    ([name]) => !/^(STEVEDORE|VRCHAT|CLOUDREVE|REDIS)_/.test(name),
+  )
   const child = spawn(node, [bin, ...argv], {
     cwd: folder,
     env: { ...Object.fromEntries(inherited), STEVEDORE_DATA_DIR: folder, ...env },
@@ -464,6 +466,22 @@ describe('accounts', () => {
     })
     expect(err).toContain("VRChat's creator guidelines restrict")
     expect(out + err).not.toMatch(/pass word|JBSWY3/)
+  })
+
+  test('of another provider are added and used by its own words', async () => {
+    await using api = await startStandIn({ accounts: [] })
+    const site = ['--base-url', 'https://drive.example.org', '--refresh-token-stdin', '--url', api.url]
+    const to = 'cloudreve://my/back ups/'
+
+    const added = await run(['account', 'add', 'cloudreve', 'drive', ...site], { input: 'refresh-me\n' })
+    const uploaded = await run(['upload', write('a.zip'), '--account', 'drive', '--to', to, '--url', api.url])
+
+    expect(added).toMatchObject({ code: 0, err: '' })
+    expect(uploaded).toMatchObject({ code: 0, out: expect.stringMatching(/^upl_\S+ {2}a\.zip\n$/) })
+    expect(api.asked('POST', /uploads$/)[0]?.body).toMatchObject({
+      provider: 'cloudreve',
+      destination: { uri: to },
+    })
   })
 
   test('are not added without the acknowledgement', async () => {

@@ -1,3 +1,5 @@
+import type { Form } from '#shared/providers/form.ts'
+import { forms } from '#shared/providers/forms.ts'
 import type { Command } from './command.ts'
 import { connectionFlags } from './command.ts'
 import type { Flag, Flags } from './flags.ts'
@@ -26,15 +28,16 @@ export const helpOfAll = (commands: readonly Command[]): string => {
   ].join('\n')
 }
 
-const environment = [
-  ['VRCHAT_USERNAME', 'for account add'],
-  ['VRCHAT_PASSWORD', 'for account add; else --password-stdin, else asked for'],
-  ['VRCHAT_TOTP_SECRET', 'for account add; else --totp-secret-stdin, else asked for'],
-  ['VRCHAT_AUTH_COOKIE', 'for account add and login with --cookie; else --cookie-stdin, else asked for'],
-  ['VRCHAT_API_KEY', 'for account add; else --api-key-stdin, else none'],
-  ['VRCHAT_CODE', 'for account login; else --code-stdin, else asked for'],
-  ['NO_COLOR', 'any value: no colours'],
-] as const
+const variablesOf = ({ account: { fields, codeEnv } }: Form): readonly (readonly [string, string])[] => [
+  ...fields.flatMap(({ env, flag, isSecret, by }) => {
+    if (env === undefined) return []
+    const use = by === 'import' ? `for account add and login with --${flag}` : 'for account add'
+    return [[env, isSecret ? `${use}; else --${flag}-stdin` : `${use}; else --${flag}`] as const]
+  }),
+  [codeEnv, 'for account login; else --code-stdin, else asked for'],
+]
+
+const environment = [...forms.flatMap(variablesOf), ['NO_COLOR', 'any value: no colours']] as const
 
 export const helpOf = (command: Command): string =>
   [

@@ -1,13 +1,25 @@
+import { forms } from '#shared/providers/forms.ts'
 import { UsageError } from './errors.ts'
+import { stdinFlag } from './account-options.ts'
 
-/** Names a person might try, and the way that there is instead. */
-const instead: Readonly<Record<string, string>> = {
-  password: 'set VRCHAT_PASSWORD, use --password-stdin',
-  'totp-secret': 'set VRCHAT_TOTP_SECRET, use --totp-secret-stdin',
-  'auth-cookie': 'set VRCHAT_AUTH_COOKIE, use --cookie-stdin',
-  'api-key': 'set VRCHAT_API_KEY, use --api-key-stdin',
-  token: 'set STEVEDORE_TOKEN, use --token-file',
-  code: 'set VRCHAT_CODE, use --code-stdin',
+/** `authCookie` as a flag would be written: `auth-cookie`. */
+const asFlag = (name: string): string => name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)
+
+/** Secrets by the names that a person might try, the variables that there are instead, and the flag. */
+const secrets = forms.flatMap(({ account: { fields, codeEnv } }) => [
+  ...fields
+    // A login made elsewhere has a flag without a value, which as such is no secret.
+    .filter(({ name, flag, isSecret, by }) => isSecret && !(by === 'import' && asFlag(name) === flag))
+    .map((field) => ({ name: asFlag(field.name), env: field.env, flag: `--${stdinFlag(field)}` })),
+  { name: 'code', env: codeEnv, flag: '--code-stdin' },
+])
+
+const wayOf = (name: string): string | undefined => {
+  if (name === 'token') return 'set STEVEDORE_TOKEN, use --token-file'
+  const found = secrets.filter((secret) => secret.name === name)
+  if (found.length === 0) return undefined
+  const [variables, flags] = [found.map(({ env }) => env), new Set(found.map(({ flag }) => flag))]
+  return `set ${variables.join(' or ')}, use ${[...flags].join(' or ')}, or leave it out and be asked`
 }
 
 /**
@@ -18,12 +30,11 @@ export const refuseSecretFlags = (argv: readonly string[]): void => {
   const end = argv.indexOf('--')
   for (const arg of end === -1 ? argv : argv.slice(0, end)) {
     const name = /^--([^=]+)/.exec(arg)?.[1] ?? ''
-    const [way] = Object.hasOwn(instead, name) ? [instead[name]] : []
+    const way = wayOf(name)
     if (way === undefined) continue
-    const asked = name === 'token' ? '' : ', or leave it out and be asked'
     throw new UsageError(
       `--${name} is not taken: other users of this machine could read it, and shells keep it. ` +
-        `Instead, ${way}${asked}. Change the secret if it was a real one`,
+        `Instead, ${way}. Change the secret if it was a real one`,
     )
   }
 }

@@ -1,20 +1,23 @@
-import type { Field } from './account-forms.ts'
 import type { Io } from './io.ts'
 import { askSecret } from './terminal/prompt.ts'
 import { createStdinLines } from './terminal/stdin-lines.ts'
 
-interface Wanted {
+/** A secret that is wanted: what it is called and asked for, and where it may come from. */
+export interface Wanted {
+  readonly name: string
+  readonly question: string
+  readonly env?: string | undefined
   /** Read the next line of standard input. */
   readonly fromStdin: boolean
-  /** Names of the flag that does it, for the message. */
+  /** Name of the flag that does it, for the message. */
   readonly flag: string
 }
 
 export interface Secrets {
   /** From standard input or the environment; undefined when it is in neither. */
-  readonly given: (field: Field, wanted: Wanted) => Promise<string | undefined>
+  readonly given: (wanted: Wanted) => Promise<string | undefined>
   /** Given, or asked for without being shown. Throws `UsageError` when there is nobody to ask. */
-  readonly need: (field: Field, wanted: Wanted) => Promise<string>
+  readonly need: (wanted: Wanted) => Promise<string>
   /** All that were handed out, so that they can be kept out of messages. */
   readonly seen: readonly string[]
 }
@@ -27,16 +30,17 @@ export const createSecrets = (io: Io): Secrets => {
     seen.push(secret)
     return secret
   }
-  const given: Secrets['given'] = async ({ name, env }, { fromStdin }) => {
+  const given: Secrets['given'] = async ({ name, env = '', fromStdin }) => {
     if (fromStdin) return keep(await lines.next(name))
     const value = io.env[env]
     return value === undefined || value === '' ? undefined : keep(value)
   }
   return {
     given,
-    need: async (field, wanted) => {
-      const missing = `The ${field.name} is missing, and nobody can be asked here: set ${field.env} or use --${wanted.flag}`
-      return (await given(field, wanted)) ?? keep(await askSecret(io, field.question, missing))
+    need: async (wanted) => {
+      const { name, question, env, flag } = wanted
+      const missing = `The ${name} is missing, and nobody can be asked here: ${env === undefined ? '' : `set ${env} or `}use --${flag}`
+      return (await given(wanted)) ?? keep(await askSecret(io, question, missing))
     },
     seen,
   }

@@ -55,8 +55,9 @@ export const showUpload = (io: Pick<Io, 'out'>, upload: Upload): void => {
 }
 
 /** `name=world.vrcw tags=a,b`. */
-const textOf = (fields: Readonly<Record<string, unknown>>): string =>
+export const textOf = (fields: Readonly<Record<string, unknown>>): string =>
   Object.entries(fields)
+    .filter(([, value]) => value !== undefined)
     .map(([name, value]) => `${name}=${typeof value === 'string' ? value : JSON.stringify(value)}`)
     .join(' ')
 

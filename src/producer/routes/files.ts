@@ -5,7 +5,7 @@ import type { Work } from '../account-work.ts'
 import type { App, Context } from '../context.ts'
 import { placeWithId } from '../places.ts'
 import { Problem, unusable } from '../problem.ts'
-import { accountId } from '../requests.ts'
+import { accountId, MOST_ID } from '../requests.ts'
 import { pageOf } from '../views/page.ts'
 import { remoteFileView, showRemoteFile } from '../views/remote-file.ts'
 import { noContent, refusals } from './answers.ts'
@@ -19,8 +19,11 @@ const HOLD_MS = CALL_MS + 30_000
 const REMOVAL = 'removal-'
 
 const tags = ['files']
-const file = z.string().min(1).max(300).meta({ description: "The provider's id of the file" })
-const version = z.coerce.number().int().min(0).max(1_000_000_000)
+const file = z.string().min(1).max(MOST_ID).meta({ description: "The provider's id of the file" })
+const version = z
+  .string()
+  .regex(/^[\w.-]{1,100}$/, 'must be a number or an id of a version')
+  .meta({ description: 'As the provider calls it' })
 const fileParams = z.object({ id: accountId, file })
 const versionParams = z.object({ id: accountId, file, version })
 
@@ -34,7 +37,17 @@ export function fileRoutes(app: App, context: Context): void {
 }
 
 const listQuery = z.strictObject({
-  tag: z.string().max(200).optional(),
+  folder: z
+    .string()
+    .min(1)
+    .max(MOST_ID)
+    .optional()
+    .meta({ description: 'Where, at a provider that has folders' }),
+  tag: z
+    .string()
+    .max(200)
+    .optional()
+    .meta({ description: 'Only files with it, at a provider that has tags' }),
   n: z.coerce.number().int().min(1).max(100).default(60),
   offset: z.coerce.number().int().min(0).max(1_000_000).default(0),
 })
@@ -51,9 +64,10 @@ function listRoute(app: App, { work }: Context): void {
         response: { 200: pageOf(remoteFileView), ...refusals },
       },
     },
-    async ({ params: { id }, query: { tag, n, offset }, signal }) => {
+    async ({ params: { id }, query: { folder, tag, n, offset }, signal }) => {
+      const query = { ...(folder !== undefined && { folder }), ...(tag !== undefined && { tag }), n, offset }
       const files = await work.call(id, async ({ provider, account }) =>
-        provider.list(account, { ...(tag !== undefined && { tag }), n, offset }, bounded(signal)),
+        provider.list(account, query, bounded(signal)),
       )
       return { items: files.map(showRemoteFile), next: null }
     },

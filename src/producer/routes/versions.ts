@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import type { App, Context } from '../context.ts'
 import { placesNamed } from '../places.ts'
-import { accountId } from '../requests.ts'
+import { accountId, MOST_ID } from '../requests.ts'
 import { pageOf, pageQuery } from '../views/page.ts'
 import { ledgerItem, showLedgerEntry } from '../views/version.ts'
 import { refusals } from './answers.ts'
@@ -11,7 +11,7 @@ const query = z.strictObject({
   destination: z
     .string()
     .min(1)
-    .max(1000)
+    .max(MOST_ID)
     .meta({ description: "The provider's id of the place, or its name" }),
   limit: pageQuery.limit,
 })

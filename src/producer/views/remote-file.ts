@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import type { RemoteFile } from '#shared/providers/provider.ts'
+import { versionNumber } from './version.ts'
 
 /** One of the provider's own files as the API shows it. */
 export const remoteFileView = z
@@ -9,7 +10,7 @@ export const remoteFileView = z
     versions: z
       .array(
         z.object({
-          number: z.int(),
+          number: versionNumber,
           status: z.string(),
           size: z.number().nullable(),
           md5: z.string().nullable(),

@@ -3,11 +3,15 @@ import type { Version } from '#shared/providers/provider.ts'
 import type { LedgerEntry } from '#shared/records/ledger.ts'
 import { time } from './time.ts'
 
+export const versionNumber = z
+  .union([z.int(), z.string()])
+  .meta({ description: 'As the provider has it: counted, or an id of its own' })
+
 export const versionFields = {
-  remoteId: z.string(),
-  number: z.int(),
+  remoteId: z.string().meta({ description: "The provider's id of the file" }),
+  number: versionNumber,
   size: z.int(),
-  md5: z.string().meta({ description: 'Lower-case hex' }),
+  md5: z.string().nullable().meta({ description: 'Lower-case hex; null where it was never made' }),
   url: z.string().nullable(),
   completedAt: z.string(),
 }
@@ -23,7 +27,7 @@ export const versionView = ({ remoteId, number, size, md5, url, completedAt }: V
   remoteId,
   number,
   size,
-  md5,
+  md5: md5 ?? null,
   url: url ?? null,
   completedAt: time(completedAt),
 })

@@ -185,6 +185,28 @@ describe('files', () => {
     expect((await ask('DELETE', none)).status).toBe(404)
     expect((await ask('GET', `${none}/versions/1/content`)).status).toBe(404)
     expect((await ask('DELETE', '/v1/accounts/main/files/no-id')).status).toBe(422)
+    expect(await ask('GET', `/v1/accounts/main/files/${'x'.repeat(6001)}`)).toMatchObject({
+      status: 422,
+      json: { errors: [{ path: 'file' }] },
+    })
+  })
+
+  test('have versions and places only as VRChat has them', async () => {
+    await using stage = await open()
+    const { api, fake } = stage
+    const id = fake.seedFile({ name: 'A' })
+    await fake.seedVersion(id, {})
+    const versions = `/v1/accounts/main/files/${id}/versions`
+
+    expect((await api.ask('GET', `${versions}/kYLmTq/content`)).status).toBe(422)
+    expect((await api.ask('DELETE', `${versions}/kYLmTq`)).status).toBe(422)
+    expect(await api.ask('DELETE', `${versions}/a%2Fb`)).toMatchObject({
+      status: 422,
+      json: { errors: [{ path: 'version' }] },
+    })
+    const listed = await api.ask('GET', '/v1/accounts/main/files?folder=cloudreve%3A%2F%2Fmy')
+    expect(listed).toMatchObject({ status: 422, json: { detail: expect.stringContaining('folder') } })
+    expect((await api.ask('GET', `/v1/accounts/main/files/${id}`)).json['versions']).toHaveLength(1)
   })
 
   test('are removed, whole or their newest version only', async () => {

@@ -16,6 +16,9 @@ import { createProviderList } from '#shared/providers/index.ts'
 
 export const TOKEN = 'token-of-the-stand-in-0123456789'
 export const FILE_ID = 'file_00000000-0000-4000-8000-000000000001'
+export const DRIVE_FILE = 'cloudreve://my/back%20ups/a%20%231%20100%25%2B.zip'
+export const DRIVE_VERSION = 'kYLm-T.q_1'
+export const PICTURE = Buffer.from('the bytes of a picture')
 export const CONTENT = Buffer.from('the bytes of version 2')
 
 const providers = createProviderList()
@@ -35,6 +38,8 @@ export interface StandIn extends AsyncDisposable {
   readonly requests: Request[]
   /** The code that a login asks for; none unless set. */
   code?: string
+  /** What a login's picture shows; there is none unless set. A wrong answer ends that login. */
+  captcha?: string
   /** Answers nothing and cuts every connection. */
   away: boolean
   /** Ends a download before its end. */
@@ -51,7 +56,16 @@ interface State extends Omit<StandIn, 'url' | 'asked' | typeof Symbol.asyncDispo
   readonly deleted: Set<string>
 }
 
-export async function startStandIn({ port = 0, accounts = ['main'] } = {}): Promise<StandIn> {
+interface Options {
+  readonly port?: number
+  /** Accounts of VRChat. */
+  readonly accounts?: readonly string[]
+  /** Accounts of Cloudreve. */
+  readonly drives?: readonly string[]
+}
+
+export async function startStandIn(options: Options = {}): Promise<StandIn> {
+  const { port = 0, accounts = ['main'], drives = [] } = options
   const state: State = {
     requests: [],
     away: false,
@@ -59,7 +73,10 @@ export async function startStandIn({ port = 0, accounts = ['main'] } = {}): Prom
     cut: false,
     uploads: new Map(),
     keys: new Map(),
-    accounts: new Map(accounts.map((id) => [id, newAccount({ id, contact: 'me@stevedore.test' })])),
+    accounts: new Map([
+      ...accounts.map((id) => [id, newAccount({ id, contact: 'me@stevedore.test' })] as const),
+      ...drives.map((id) => [id, newAccount({ id, provider: 'cloudreve' })] as const),
+    ]),
     deleted: new Set(),
   }
   const server = createServer((request, response) => {
@@ -145,13 +162,16 @@ const routes: readonly (readonly [RegExp, Route])[] = [
   [/^PATCH \/v1\/accounts\/[^/]+$/, changeAccount],
   [/^DELETE \/v1\/accounts\/[^/]+$/, removeAccount],
   [/^POST \/v1\/accounts\/[^/]+\/(login|challenge)$/, logIn],
-  [/^GET \/v1\/accounts\/[^/]+\/files$/, (_, asked, response) => send(response, 200, listFiles(asked))],
+  [
+    /^GET \/v1\/accounts\/[^/]+\/files$/,
+    (state, asked, response) => send(response, 200, listFiles(state, asked)),
+  ],
   [
     /^GET \/v1\/accounts\/[^/]+\/files\/[^/]+$/,
     (state, asked, response) => send(response, 200, fileOf(state, asked)),
   ],
-  [/^GET \/v1\/accounts\/[^/]+\/files\/[^/]+\/versions\/2\/content$/, sendContent],
-  [/^DELETE \/v1\/accounts\/[^/]+\/files\/[^/]+(\/versions\/\d+)?$/, removeFile],
+  [/^GET \/v1\/accounts\/[^/]+\/files\/[^/]+\/versions\/[^/]+\/content$/, sendContent],
+  [/^DELETE \/v1\/accounts\/[^/]+\/files\/[^/]+(\/versions\/[^/]+)?$/, removeFile],
   [/^GET \/v1\/versions$/, (_, asked, response) => send(response, 200, listVersions(asked))],
 ]
 
@@ -204,7 +224,7 @@ function viewOf(upload: ReturnType<State['uploads']['get']>): unknown {
     waitingFor: state === 'queued' ? 'turn' : null,
     bytesSent: Math.min(2, Math.max(0, step - 1)) * 1000,
     parts: { total: step >= 2 ? 2 : 0, done: Math.min(2, Math.max(0, step - 1)) },
-    version: arrived ? versionNumber(3) : null,
+    version: arrived ? (rest['provider'] === 'cloudreve' ? driveVersion : versionNumber(3)) : null,
     error: state === 'failed' ? { class: 'refused', message: 'PUT part 1 → 403\u001b[2J', at: TIME } : null,
     endedAt: arrived ? LATER : null,
   })
@@ -242,6 +262,8 @@ const versionNumber = (number: number) => ({
   url: null,
   completedAt: LATER,
 })
+
+const driveVersion = { ...versionNumber(3), remoteId: DRIVE_FILE, number: DRIVE_VERSION, md5: null }
 
 function showUpload({ uploads }: State, { path }: Request, response: ServerResponse): void {
   const upload = uploads.get(idIn(path, 3))
@@ -287,17 +309,20 @@ function accountOf(accounts: State['accounts'], path: string): unknown {
 function addAccount({ accounts }: State, { body }: Request, response: ServerResponse): void {
   const checked = requests.account.safeParse(body)
   if (!checked.success) throw invalid(checked.error)
-  const { id, settings } = checked.data
+  const { id, provider, settings } = checked.data
   if (body['password'] === 'echo-this-back') throw new Problem(422, 'the password echo-this-back is too weak')
-  accounts.set(id, newAccount({ ...z.record(z.string(), z.unknown()).parse(settings), id }))
+  accounts.set(id, newAccount({ ...z.record(z.string(), z.unknown()).parse(settings), id, provider }))
   send(response, 201, accountView.parse(accounts.get(id)))
 }
 
 function changeAccount({ accounts }: State, { path, body }: Request, response: ServerResponse): void {
-  const checked = requests.patch('vrchat', body)
+  const checked = requests.patch(providerIn(accounts, path), body)
   if (!checked.success) throw invalid(checked.error)
   send(response, 200, accountOf(accounts, path))
 }
+
+const providerIn = (accounts: State['accounts'], path: string): string =>
+  z.string().parse(accounts.get(idIn(path, 3))?.['provider'])
 
 function removeAccount(state: State, { path }: Request, response: ServerResponse): void {
   accountOf(state.accounts, path)
@@ -312,16 +337,35 @@ function removeAccount(state: State, { path }: Request, response: ServerResponse
 function logIn(state: State, { path, body }: Request, response: ServerResponse): void {
   const account = state.accounts.get(idIn(path, 3))
   if (account === undefined) throw new Problem(404, 'There is no such account')
-  const isAnswer = path.endsWith('challenge')
-  if (isAnswer && (body['code'] !== state.code || body['method'] !== 'totp')) {
-    throw new Problem(422, 'VRChat refused the code')
-  }
-  const waits = state.code !== undefined && !isAnswer
-  Object.assign(account, {
-    state: waits ? 'needs-2fa' : 'ready',
-    challengeMethods: waits ? ['totp', 'otp'] : [],
-  })
+  Object.assign(account, path.endsWith('challenge') ? afterAnswer(state, account, body) : afterLogin(state))
   send(response, 200, accountView.parse(account))
+}
+
+const loggedIn = { state: 'ready', stateReason: null, challengeMethods: [] }
+
+const afterLogin = ({ code, captcha }: State): Record<string, unknown> => {
+  if (captcha !== undefined) return { ...needsPicture, challengeMethods: ['captcha'] }
+  return code === undefined ? loggedIn : { state: 'needs-2fa', challengeMethods: ['totp', 'otp'] }
+}
+
+const needsPicture = {
+  state: 'needs-2fa',
+  stateReason: `It asks for a captcha: look at data:image/png;base64,${PICTURE.toString('base64')}`,
+}
+
+function afterAnswer(
+  { code, captcha }: State,
+  account: Record<string, unknown>,
+  { method, code: given }: Record<string, unknown>,
+): Record<string, unknown> {
+  const methods = z.array(z.unknown()).parse(account['challengeMethods'])
+  const isRight = given === (method === 'captcha' ? captcha : code)
+  if (methods.includes(method) && isRight && method !== 'otp') {
+    if (method === 'totp' || code === undefined) return loggedIn
+    return { state: 'needs-2fa', stateReason: null, challengeMethods: ['totp'] }
+  }
+  if (method === 'captcha') Object.assign(account, { state: 'needs-login', challengeMethods: [] })
+  throw new Problem(422, 'VRChat refused the code')
 }
 
 const remote = {
@@ -336,15 +380,34 @@ const remote = {
   })),
 }
 
-function listFiles({ path }: Request): unknown {
+const onDrive = [
+  { id: 'cloudreve://my/back%20ups/old', name: 'old/', versions: [] },
+  {
+    id: DRIVE_FILE,
+    name: 'a #1 100%+.zip',
+    versions: [DRIVE_VERSION, 'older'].map((number, index) => ({
+      number,
+      status: index === 0 ? 'current' : 'stored',
+      size: CONTENT.length,
+      md5: null,
+      createdAt: TIME,
+    })),
+  },
+]
+
+function listFiles({ accounts }: State, { path }: Request): unknown {
   const query = queryIn(path)
-  const items = query.get('tag') === 'none' ? [] : [remote]
+  const isDrive = providerIn(accounts, path) === 'cloudreve'
+  const items = isDrive ? onDrive : query.get('tag') === 'none' ? [] : [remote]
   return pageOf(remoteFileView).parse({ items, next: null })
 }
 
-function fileOf({ deleted }: State, { path }: Request): unknown {
-  if (idIn(path, 5) !== FILE_ID || deleted.has(FILE_ID)) throw new Problem(404, 'There is no such file')
-  return remoteFileView.parse(remote)
+function fileOf({ accounts, deleted }: State, { path }: Request): unknown {
+  const id = idIn(path, 5)
+  const files = providerIn(accounts, path) === 'cloudreve' ? onDrive : [remote]
+  const found = files.find((file) => file.id === id && !deleted.has(id))
+  if (found === undefined) throw new Problem(404, 'There is no such file')
+  return remoteFileView.parse(found)
 }
 
 function sendContent(state: State, asked: Request, response: ServerResponse): void {
@@ -360,7 +423,7 @@ function sendContent(state: State, asked: Request, response: ServerResponse): vo
 
 function removeFile(state: State, asked: Request, response: ServerResponse): void {
   fileOf(state, asked)
-  state.deleted.add(asked.path.includes('/versions/') ? randomUUID() : FILE_ID)
+  state.deleted.add(asked.path.includes('/versions/') ? randomUUID() : idIn(asked.path, 5))
   send(response, 204, undefined)
 }
 
@@ -368,5 +431,6 @@ function listVersions({ path }: Request): unknown {
   const query = queryIn(path)
   if (query.get('account') === null || query.get('destination') === null)
     throw unusable('destination', 'is missing')
-  return pageOf(ledgerItem).parse({ items: [{ ...versionNumber(3), upload: 'upl_1' }], next: null })
+  const version = query.get('destination')?.startsWith('cloudreve:') ? driveVersion : versionNumber(3)
+  return pageOf(ledgerItem).parse({ items: [{ ...version, upload: 'upl_1' }], next: null })
 }

@@ -56,3 +56,22 @@ export function openSession(env: Io['env'] = {}): Session {
 /** Runs a command line in this process. */
 export const runHere = async (argv: readonly string[], io: Io): Promise<number> =>
   run({ commands, version: '1.2.3' }, argv, io)
+
+interface Unattended {
+  readonly url: string
+  readonly env?: Io['env']
+  /** What is on standard input. */
+  readonly input?: string
+}
+
+/** Runs a command line where nobody can be asked. */
+export async function runUnattended(
+  argv: readonly string[],
+  { url, env = {}, input = '' }: Unattended,
+): Promise<{ readonly code: number; readonly out: string; readonly err: string }> {
+  const [out, err, given] = [openScreen(), openScreen(), new PassThrough()]
+  given.end(input)
+  const io = { out: out.output, err: err.output, input: given, env, signal: new AbortController().signal }
+  const code = await runHere([...argv, '--url', url], io)
+  return { code, out: out.text(), err: err.text() }
+}

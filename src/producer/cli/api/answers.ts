@@ -4,9 +4,12 @@ import { z } from 'zod'
 const maybe = <Schema extends z.ZodType>(schema: Schema) =>
   schema.nullish().transform((value) => value ?? undefined)
 
+/** Counted by some providers, an id of its own at others. */
+const versionNumber = z.union([z.number(), z.string()])
+
 const version = z.looseObject({
   remoteId: z.string(),
-  number: z.number(),
+  number: versionNumber,
   size: maybe(z.number()),
   md5: maybe(z.string()),
   url: maybe(z.string()),
@@ -71,7 +74,7 @@ export const remoteFile = z.looseObject({
   name: z.string(),
   versions: z.array(
     z.looseObject({
-      number: z.number(),
+      number: versionNumber,
       status: z.string(),
       size: maybe(z.number()),
       md5: maybe(z.string()),

@@ -1,7 +1,8 @@
-import { listAccounts } from '../choose-account.ts'
+import { listAccounts, noAccounts } from '../choose-account.ts'
 import { defineCommand, jsonFlag } from '../command.ts'
 import { exitCodes } from '../errors.ts'
 import { line } from '../io.ts'
+import { withoutPicture } from '../picture.ts'
 import { ageOf, showJson, showTable } from '../show.ts'
 
 export const accountList = defineCommand({
@@ -16,7 +17,7 @@ export const accountList = defineCommand({
       showJson(io, accounts)
       return exitCodes.done
     }
-    if (accounts.length === 0) line(io.err, 'There are no accounts yet: stevedore account add vrchat ID')
+    if (accounts.length === 0) line(io.err, noAccounts)
     if (accounts.length === 0) return exitCodes.done
     const columns = [
       { title: 'ID' },
@@ -32,7 +33,7 @@ export const accountList = defineCommand({
       account.parked === undefined ? account.state : 'parked',
       String(account.activeUploads),
       ageOf(account.createdAt),
-      account.stateReason ?? account.parked?.why ?? '',
+      withoutPicture(account.stateReason ?? account.parked?.why ?? ''),
     ])
     showTable(io, columns, rows)
     return exitCodes.done

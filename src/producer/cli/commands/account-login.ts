@@ -1,149 +1,150 @@
+import type { AllGiven, Field, Form } from '#shared/providers/form.ts'
+import { forms } from '#shared/providers/forms.ts'
+import { isImported, wantedOf } from '../account-fields.ts'
+import { importOptions } from '../account-options.ts'
 import { account, type Account } from '../api/answers.ts'
 import { at, type Api } from '../api/client.ts'
 import { Refused } from '../api/problem.ts'
-import { formOf, type AccountForm, type Field } from '../account-forms.ts'
 import { defineCommand, jsonFlag } from '../command.ts'
 import { exitCodes, Failed, UsageError } from '../errors.ts'
 import { text, toggle } from '../flags.ts'
+import { flagsOf, formOf, refuseForeignFlags } from '../forms.ts'
 import { isInteractive, line, type Io } from '../io.ts'
-import { createSecrets, type Secrets } from '../secrets.ts'
+import { showPicture } from '../picture.ts'
+import { createSecrets, type Secrets, type Wanted } from '../secrets.ts'
 import { showJson } from '../show.ts'
 import { askLine } from '../terminal/prompt.ts'
 
 const TRIES = 3
+/** A captcha that was misread several times, then the code of the authenticator. */
+const ROUNDS = TRIES + 1
+
+const methods = forms.map(
+  ({ provider, account: { codes } }) => `${provider} has ${Object.keys(codes).join(', ')}`,
+)
+const variables = forms.map(({ account: { codeEnv } }) => codeEnv).join(', ')
 
 export const accountLogin = defineCommand({
   name: 'account login',
   args: ['ID'],
   summary: 'log an account in, and answer what the provider asks for',
   details:
-    'The code (of the authenticator, from an e-mail, or a recovery code) is asked for; a stored TOTP secret\n' +
-    'answers by itself. Elsewhere the code comes from VRCHAT_CODE or standard input, one a line with the cookie first.',
+    'The code (of the authenticator, from an e-mail, or whatever the provider wants) is asked for; a stored TOTP\n' +
+    `secret answers by itself. Elsewhere the code comes from the environment (${variables}) or\n` +
+    'standard input, one a line with an imported login first.',
   examples: [
     'stevedore account login main',
     'stevedore account login main --method otp',
-    'stevedore account login main --cookie',
+    ...forms.flatMap(({ account: { fields } }) =>
+      fields.filter(({ by }) => by === 'import').map(({ flag }) => `stevedore account login main --${flag}`),
+    ),
     'echo 123456 | stevedore account login main --code-stdin',
   ],
   flags: {
-    method: text(
-      'METHOD',
-      'how to give the code, where there are several ways: totp, emailOtp, otp (recovery)',
-    ),
-    'code-stdin': toggle('read the code from standard input; else VRCHAT_CODE, else asked for'),
-    cookie: toggle('import the auth cookie of a login made elsewhere; VRCHAT_AUTH_COOKIE, else asked for'),
-    'cookie-stdin': toggle('read that cookie from standard input'),
+    ...flagsOf(importOptions),
+    method: text('METHOD', `how to give the code, where there are several ways: ${methods.join('; ')}`),
+    'code-stdin': toggle('read the code from standard input; else asked for'),
     ...jsonFlag,
   },
   run: async ({ args: [id = ''], flags }, { io, api }) => {
-    const secrets = createSecrets(io)
-    const cookie = { wanted: flags.cookie || flags['cookie-stdin'], fromStdin: flags['cookie-stdin'] }
-    const asked = await begin(id, { api, io, secrets, cookie, codeFromStdin: flags['code-stdin'] })
-    const found =
-      asked.state === 'needs-2fa'
-        ? await answer(asked, { api, io, secrets, method: flags.method, fromStdin: flags['code-stdin'] })
-        : asked
-    if (flags.json) showJson(io, found)
-    if (found.state !== 'ready')
-      throw new Failed(`Account ${id} is ${found.state}: ${found.stateReason ?? 'no reason given'}`)
+    const found = await api.ask({ path: at`/v1/accounts/${id}` }, account)
+    const form = formOf(found.provider)
+    refuseForeignFlags(flags, form, importOptions)
+    const login = { id, form, api, io, secrets: createSecrets(io), given: flags, method: flags.method }
+    const begun = await begin(found, login)
+    const ended = await answerAll(begun, login)
+    if (flags.json) showJson(io, ended)
+    if (ended.state !== 'ready')
+      throw new Failed(`Account ${id} is ${ended.state}: ${ended.stateReason ?? 'no reason given'}`)
     if (!flags.json) line(io.out, `Account ${id} is logged in`)
     return exitCodes.done
   },
 })
 
-interface Beginning {
+interface Login {
+  readonly id: string
+  readonly form: Form
   readonly api: Api
   readonly io: Io
   readonly secrets: Secrets
-  readonly cookie: { readonly wanted: boolean; readonly fromStdin: boolean }
-  readonly codeFromStdin: boolean
+  readonly given: AllGiven
+  readonly method: string | undefined
 }
 
 /** Logs in, unless the login that a code at hand was sent for still waits: another would send another code. */
-const begin = async (id: string, beginning: Beginning): Promise<Account> => {
-  const { api, secrets, cookie } = beginning
-  if (cookie.wanted) {
-    await importCookie(id, { api, secrets, fromStdin: cookie.fromStdin })
-  } else {
-    const found = await api.ask({ path: at`/v1/accounts/${id}` }, account)
-    if (hasSentCode(found, beginning)) return found
-  }
-  return api.ask({ method: 'POST', path: at`/v1/accounts/${id}/login` }, account)
+const begin = async (found: Account, login: Login): Promise<Account> => {
+  const { form, given } = login
+  const imported = form.account.fields.find((field) => isImported(field, given))
+  if (imported !== undefined) await importLogin(imported, login)
+  else if (hasSentCode(found, login)) return found
+  return logIn(login)
 }
 
-const hasSentCode = (
-  { provider, state, challengeMethods }: Account,
-  { io, codeFromStdin }: Beginning,
-): boolean => {
-  const { code, sentCode } = formOf(provider)
-  const isGiven = codeFromStdin || (io.env[code.env] ?? '') !== ''
-  return isGiven && state === 'needs-2fa' && challengeMethods.includes(sentCode)
+const logIn = async ({ id, api }: Login): Promise<Account> =>
+  api.ask({ method: 'POST', path: at`/v1/accounts/${id}/login` }, account)
+
+const hasSentCode = ({ state, challengeMethods }: Account, login: Login): boolean => {
+  const { codes } = login.form.account
+  const isSent = challengeMethods.some((method) => codes[method]?.isSent)
+  return isSent && state === 'needs-2fa' && isCodeGiven(login)
 }
 
-interface Importing {
-  readonly api: Api
-  readonly secrets: Secrets
-  readonly fromStdin: boolean
-}
+const isCodeGiven = ({ form, io, given }: Login): boolean =>
+  given['code-stdin'] === true || (io.env[form.account.codeEnv] ?? '') !== ''
 
-const importCookie = async (id: string, { api, secrets, fromStdin }: Importing): Promise<void> => {
-  const { provider } = await api.ask({ path: at`/v1/accounts/${id}` }, account)
-  const { cookie } = formOf(provider)
-  const body = { [cookie.name]: await secrets.need(cookie, { fromStdin, flag: 'cookie-stdin' }) }
+const importLogin = async (field: Field, { id, api, secrets, given }: Login): Promise<void> => {
+  const body = { [field.name]: await secrets.need(wantedOf(field, given)) }
   await api.ask({ method: 'PATCH', path: at`/v1/accounts/${id}`, body, secrets: secrets.seen }, account)
 }
 
-interface Answering {
-  readonly api: Api
-  readonly io: Io
-  readonly secrets: Secrets
-  readonly method: string | undefined
-  readonly fromStdin: boolean
+/** Answers one question after the other, as long as there are any. */
+const answerAll = async (begun: Account, login: Login): Promise<Account> => {
+  let found = begun
+  for (let rounds = 0; found.state === 'needs-2fa' && rounds < ROUNDS; rounds++) {
+    const method = await chooseMethod(found, login)
+    await using _picture = await showPicture(found.stateReason ?? '', login.io)
+    found = await answer(method, login)
+  }
+  return found
 }
 
 /** Hands in the code. A person who mistyped may try again. */
-const answer = async (asked: Account, answering: Answering): Promise<Account> => {
-  const method = await chooseMethod(asked, answering)
-  const { code, codes } = formOf(asked.provider)
-  const field = { ...code, question: codes[method] ?? code.question }
-  for (let triesLeft = asksPerson(field, answering) ? TRIES : 1; ; triesLeft--) {
+const answer = async (method: string, login: Login): Promise<Account> => {
+  for (let triesLeft = isInteractive(login.io) && !isCodeGiven(login) ? TRIES : 1; ; triesLeft--) {
     try {
-      return await handIn(asked.id, { ...answering, method, field })
+      return await handIn(method, login)
     } catch (error) {
       if (triesLeft === 1 || !(error instanceof Refused && error.status === 422)) throw error
-      line(answering.io.err, error.message)
+      line(login.io.err, error.message)
     }
+    if (login.form.account.codes[method]?.isOnce) return logIn(login)
   }
 }
 
-const asksPerson = ({ env }: Field, { io, fromStdin }: Answering): boolean =>
-  isInteractive(io) && !fromStdin && (io.env[env] ?? '') === ''
-
-const handIn = async (
-  id: string,
-  { api, secrets, method, field, fromStdin }: Answering & { readonly method: string; readonly field: Field },
-): Promise<Account> => {
-  const code = await secrets.need(field, { fromStdin, flag: 'code-stdin' })
-  const ask = { method: 'POST', path: at`/v1/accounts/${id}/challenge`, body: { method, code } } as const
+const handIn = async (method: string, { id, form, api, secrets, given }: Login): Promise<Account> => {
+  const { codes, codeEnv } = form.account
+  const wanted: Wanted = {
+    name: 'code',
+    question: codes[method]?.question ?? 'Code:',
+    env: codeEnv,
+    flag: 'code-stdin',
+    fromStdin: given['code-stdin'] === true,
+  }
+  const body = { method, code: await secrets.need(wanted) }
+  const ask = { method: 'POST', path: at`/v1/accounts/${id}/challenge`, body } as const
   return api.ask({ ...ask, secrets: secrets.seen }, account)
 }
 
-const chooseMethod = async (
-  { challengeMethods: methods, provider }: Account,
-  { io, method }: Answering,
-): Promise<string> => {
-  const chosen = method ?? (await askMethod(methods, { io, form: formOf(provider) }))
+const chooseMethod = async ({ challengeMethods: methods }: Account, login: Login): Promise<string> => {
+  const chosen = login.method ?? (await askMethod(methods, login))
   const known = methods.find((one) => one.toLowerCase() === chosen.toLowerCase())
   if (known !== undefined || methods.length === 0) return known ?? chosen
   throw new UsageError(`The code can be given by ${methods.join(', ')}, not by ${JSON.stringify(chosen)}`)
 }
 
 /** The first is what most people use; only a person is asked which one it shall be. */
-const askMethod = async (
-  methods: readonly string[],
-  { io, form }: { readonly io: Io; readonly form: AccountForm },
-): Promise<string> => {
-  const [first = Object.keys(form.codes)[0] ?? '', second] = methods
+const askMethod = async (methods: readonly string[], { io, form }: Login): Promise<string> => {
+  const [first = Object.keys(form.account.codes)[0] ?? '', second] = methods
   if (second === undefined || !isInteractive(io)) return first
   const chosen = await askLine(
     io,

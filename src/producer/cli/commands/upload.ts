@@ -1,22 +1,25 @@
 import process from 'node:process'
-import type { Upload } from '../api/answers.ts'
+import type { Form } from '#shared/providers/form.ts'
+import { account, type Upload } from '../api/answers.ts'
+import { at } from '../api/client.ts'
+import { Refused } from '../api/problem.ts'
 import { defineCommand, jsonFlag, type Context } from '../command.ts'
 import { UsageError } from '../errors.ts'
 import { toggle, type Values } from '../flags.ts'
+import { examplesOf, formOf } from '../forms.ts'
 import { line } from '../io.ts'
 import { showJson } from '../show.ts'
 import { printable } from '../terminal/text.ts'
-import { checkRequest, requestBody, requestFlags } from '../upload/request.ts'
+import { checkRequest, fittingForms, requestBody, requestFlags } from '../upload/request.ts'
 import { codeOf, resultOf } from '../upload/results.ts'
-import { refuseSameNames, toSource, type Source } from '../upload/sources.ts'
-import { submitAll, type Submitted } from '../upload/submit.ts'
+import { toSource, type Source } from '../upload/sources.ts'
+import { outcomeOf, persist, submitAll, type Submitted } from '../upload/submit.ts'
 import { waitFor } from '../upload/wait.ts'
-import { dryRun } from '../upload/dry-run-command.ts'
 
 const flags = {
   ...requestFlags,
   wait: toggle('wait until all have ended, and show how far they are'),
-  'dry-run': toggle('send nothing: print hashes, sizes and parts; needs neither service nor account'),
+  'dry-run': toggle('send nothing: print what would be sent; needs neither service nor account'),
   ...jsonFlag,
 } as const
 
@@ -30,22 +33,20 @@ export const uploadCommand = defineCommand({
     'A FILE is a path on this machine, or a file:// URL of the machine that the workers run on. Prints the id of\n' +
     'each upload. With --wait it succeeds only if all of them completed or were skipped as unchanged; Ctrl-C ends\n' +
     'the waiting only.',
-  examples: [
-    'stevedore upload build/world.vrcw --account main --wait',
-    'stevedore upload *.vrca --account main --json',
-    'stevedore upload world.vrcw --account main --file-id file_0a1b… --on-unchanged upload',
-    'stevedore upload world.vrcw --provider vrchat --dry-run',
-  ],
+  examples: examplesOf('upload'),
   flags,
   run: async ({ args: files, flags }, context) => {
     const sources = files.map((file) => toSource(file, process.cwd()))
-    checkRequest(flags, sources)
-    if (flags['dry-run']) return dryRun(sources, flags, context)
+    const fitting = fittingForms(flags, sources)
+    if (flags['dry-run']) {
+      const [form, ...others] = fitting
+      if (others.length > 0) throw new UsageError('--provider is missing: several take an upload like this')
+      // Brings all that providers are made of, which no other command needs.
+      const { dryRun } = await import('../upload/dry-run-command.ts')
+      return dryRun(sources, { form, flags }, context)
+    }
     if (flags.account === undefined) throw new UsageError('--account is missing')
-    const sharesName = flags.name !== undefined || flags['file-id'] !== undefined
-    if (!sharesName && !flags['new-file']) refuseSameNames(sources)
-    // To one place they go in the order they are accepted, so one after the other.
-    const outcomes = await submit(sources, { flags, context, atOnce: sharesName ? 1 : 8 })
+    const outcomes = await submit(sources, { flags, context, account: flags.account, fitting })
     const ends = flags.wait ? await waitFor(acceptedOf(outcomes), { json: flags.json, context }) : new Map()
     return report(outcomes, { ends, flags, context })
   },
@@ -54,13 +55,24 @@ export const uploadCommand = defineCommand({
 interface Submitting {
   readonly flags: UploadFlags
   readonly context: Context
-  readonly atOnce: number
+  readonly account: string
+  readonly fitting: readonly [Form, ...Form[]]
 }
 
-const submit = async (
-  sources: readonly Source[],
-  { flags, context: { api, io, signal }, atOnce }: Submitting,
-): Promise<readonly Submitted[]> => {
+const submit = async (sources: readonly Source[], submitting: Submitting): Promise<readonly Submitted[]> => {
+  const {
+    flags,
+    context: { api, io, signal },
+  } = submitting
+  let form: Form
+  try {
+    form = await findForm(submitting)
+  } catch (error) {
+    if (error instanceof UsageError) throw error
+    signal.throwIfAborted()
+    return sources.map((source) => outcomeOf(source, error))
+  }
+  checkRequest(form, flags, sources)
   const told = (outcome: Submitted): void => {
     if (outcome.kind === 'accepted') {
       if (!flags.json) line(io.out, printable(`${outcome.upload.id}  ${outcome.source.file}`))
@@ -68,7 +80,23 @@ const submit = async (
       line(io.err, `${printable(outcome.source.file)}: ${outcome.error.message}`)
     }
   }
-  return submitAll({ api, sources, bodyOf: (source) => requestBody(flags, source), atOnce, told, signal })
+  const bodyOf = (source: Source): unknown => requestBody(form, flags, source)
+  // To one place they go in the order they are accepted, so one after the other.
+  const atOnce = form.upload.isOnePlace(flags) ? 1 : 8
+  return submitAll({ api, sources, bodyOf, atOnce, told, signal })
+}
+
+/** How the account's provider is asked. What is wrong with the account is said when it is handed an upload. */
+const findForm = async ({ flags, context, account: id, fitting }: Submitting): Promise<Form> => {
+  if (flags.provider !== undefined) return fitting[0]
+  const { api, signal } = context
+  try {
+    const { provider } = await persist(() => api.ask({ path: at`/v1/accounts/${id}` }, account), signal)
+    return formOf(provider)
+  } catch (error) {
+    if (error instanceof Refused && error.status === 404) return fitting[0]
+    throw error
+  }
 }
 
 const acceptedOf = (outcomes: readonly Submitted[]): readonly (Submitted & { readonly kind: 'accepted' })[] =>

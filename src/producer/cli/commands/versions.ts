@@ -3,7 +3,9 @@ import { chooseAccount } from '../choose-account.ts'
 import { defineCommand, jsonFlag } from '../command.ts'
 import { exitCodes, UsageError } from '../errors.ts'
 import { text, whole } from '../flags.ts'
+import { examplesOf } from '../forms.ts'
 import { line } from '../io.ts'
+import { fileLooks } from '../remote-file.ts'
 import { showJson, showTable } from '../show.ts'
 import { formatBytes } from '../terminal/format.ts'
 
@@ -11,8 +13,8 @@ export const versions = defineCommand({
   name: 'versions',
   args: ['[DESTINATION]'],
   summary: 'list what arrived at a destination, newest first',
-  details: 'From the ledger of the service. A destination is the id of a File, or its name.',
-  examples: ['stevedore versions file_0a1b… --account main', 'stevedore versions world.vrcw'],
+  details: `From the ledger of the service. A destination is a file (${fileLooks}),\nor its name where there are names.`,
+  examples: examplesOf('versions'),
   flags: {
     account: text('ID', 'whose; the only account unless given'),
     destination: text('DESTINATION', 'another way to name it'),
@@ -22,7 +24,7 @@ export const versions = defineCommand({
   run: async ({ args: [named], flags }, { io, api }) => {
     const destination = named ?? flags.destination
     if (destination === undefined)
-      throw new UsageError('DESTINATION is missing: the id or the name of a File')
+      throw new UsageError(`DESTINATION is missing: a file (${fileLooks}), or its name`)
     const account = await chooseAccount(api, flags.account)
     const query = { account, destination, limit: flags.limit ?? 50 }
     const { items } = await api.ask({ path: '/v1/versions', query }, page(ledgerEntry))
@@ -34,7 +36,7 @@ export const versions = defineCommand({
 })
 
 const columns = [
-  { title: 'FILE_ID' },
+  { title: 'FILE' },
   { title: 'VERSION', align: 'right' },
   { title: 'SIZE', align: 'right' },
   { title: 'MD5' },

@@ -14,8 +14,10 @@ const outcomeOf = (upload: Upload): string => {
   const { state, error, note, version, size } = upload
   if (state === 'completed')
     return ['completed', versionText(upload), formatBytes(size), timeOf(upload)].filter(Boolean).join(', ')
-  if (state === 'skipped')
-    return ['skipped: it is there already', version && versionText(upload)].filter(Boolean).join(', ')
+  if (state === 'skipped') {
+    const why = `skipped: ${note ?? 'it is there already'}`
+    return [why, version && versionText(upload)].filter(Boolean).join(', ')
+  }
   const why = error === undefined ? '' : `: ${error.message} (${error.class})`
   return `${state}${why}${note === undefined ? '' : `; ${note}`}`
 }

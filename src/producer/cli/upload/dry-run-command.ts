@@ -1,38 +1,46 @@
 import { FatalError } from '#shared/errors.ts'
 import { createProviders } from '#shared/providers/index.ts'
+import type { Form } from '#shared/providers/form.ts'
 import type { Context } from '../command.ts'
 import { exitCodes, UsageError } from '../errors.ts'
-import type { Values } from '../flags.ts'
 import { line } from '../io.ts'
-import { showFields, showJson } from '../show.ts'
+import { showFields, showJson, textOf } from '../show.ts'
 import { formatBytes } from '../terminal/format.ts'
 import { printable } from '../terminal/text.ts'
 import { createDryRunner, type Cut, type DryRun } from './dry-run.ts'
-import { providerOf, providerPart, type requestFlags } from './request.ts'
+import type { RequestFlags } from './request.ts'
 import type { Source } from './sources.ts'
 
-type Flags = Values<typeof requestFlags> & { readonly json: boolean }
+interface Asked {
+  readonly form: Form
+  readonly flags: RequestFlags & { readonly json: boolean }
+}
 
 /** `upload --dry-run`: prints what would be sent for each file. Answers the exit code. */
 export const dryRun = async (
   sources: readonly Source[],
-  flags: Flags,
+  { form, flags }: Asked,
   { io, signal }: Context,
 ): Promise<number> => {
-  const provider = createProviders()(providerOf(flags))
+  const provider = createProviders()(form.provider)
   const requestOf = (source: Source): unknown => {
-    const parsed = provider.uploadRequest.safeParse(providerPart(flags, source))
+    const parsed = provider.uploadRequest.safeParse(form.upload.request(flags, source))
     if (parsed.success) return parsed.data
     const problems = parsed.error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`)
     throw new UsageError(problems.join('; '))
   }
-  await using runner = await createDryRunner({ provider, requestOf, signal })
+  await using runner = await createDryRunner({
+    provider,
+    requestOf,
+    account: flags.account ?? '',
+    signal,
+  })
   const plans: DryRun[] = []
   for (const source of sources) {
     try {
       const plan = await runner.plan(source)
       plans.push(plan)
-      if (!flags.json) show(plan, io)
+      if (!flags.json) show(plan, form, io)
     } catch (error) {
       // The others may do.
       if (!(error instanceof FatalError)) throw error
@@ -43,14 +51,15 @@ export const dryRun = async (
   return plans.length === sources.length ? exitCodes.done : exitCodes.failed
 }
 
-const show = (plan: DryRun, io: Context['io']): void => {
+const show = (plan: DryRun, { upload: { cutBy } }: Form, io: Context['io']): void => {
   line(io.out, printable(plan.file))
   showFields(io, [
     ['  fileMd5', plan.fileMd5],
     ['  fileSizeInBytes', String(plan.fileSizeInBytes)],
     ['  signatureMd5', plan.signatureMd5],
     ['  signatureSizeInBytes', plan.signatureSizeInBytes?.toString()],
-    ['  parts', cutText(plan.parts)],
+    ['  destination', textOf(plan.destination)],
+    ['  parts', plan.parts ? cutText(plan.parts) : cutBy && `${cutBy} decides how it is cut, when it begins`],
     ['  signature parts', plan.signatureParts && cutText(plan.signatureParts)],
   ])
 }

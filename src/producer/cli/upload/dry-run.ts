@@ -1,22 +1,26 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { createHasher, type Hasher, type HashResult } from '#shared/hashing/hasher.ts'
+import { z } from 'zod'
+import { createHasher, type Hasher, type HashRequest, type HashResult } from '#shared/hashing/hasher.ts'
 import { partCount, partRange } from '#shared/providers/cut.ts'
 import type { Provider } from '#shared/providers/provider.ts'
 import { createFileSources, parseSource } from '#shared/sources/file.ts'
 import type { Source } from './sources.ts'
 
-/** What would be sent. MD5s in base64, sizes in bytes. */
+/** What would be sent, as far as it is known without the provider. MD5s in base64, sizes in bytes. */
 export interface DryRun {
   readonly file: string
   readonly source: string
   readonly provider: string
-  readonly fileMd5: string
+  /** As it would be asked for. */
+  readonly destination: Readonly<Record<string, unknown>>
+  /** Absent when nothing has to be known of the bytes before they are sent. */
+  readonly fileMd5?: string
   readonly fileSizeInBytes: number
   readonly signatureMd5?: string
   readonly signatureSizeInBytes?: number
-  readonly parts: Cut
+  readonly parts?: Cut
   readonly signatureParts?: Cut
 }
 
@@ -30,16 +34,18 @@ interface Deps {
   readonly provider: Provider
   /** The provider's part of the request for that source. */
   readonly requestOf: (source: Source) => unknown
+  /** Empty where none was named. */
+  readonly account: string
   readonly signal: AbortSignal
 }
 
 export interface DryRunner extends AsyncDisposable {
-  /** Reads the file once. Throws `FatalError` for one that can not be uploaded. */
+  /** Reads the file at most once. Throws `FatalError` for one that can not be uploaded. */
   readonly plan: (source: Source) => Promise<DryRun>
 }
 
 /** Works out what uploads would send, without service, account or network. */
-export const createDryRunner = async ({ provider, requestOf, signal }: Deps): Promise<DryRunner> => {
+export const createDryRunner = async ({ requestOf, ...deps }: Deps): Promise<DryRunner> => {
   await using resources = new AsyncDisposableStack()
   const folder = await mkdtemp(join(tmpdir(), 'stevedore-'))
   resources.defer(() => rm(folder, { recursive: true, force: true }))
@@ -48,44 +54,56 @@ export const createDryRunner = async ({ provider, requestOf, signal }: Deps): Pr
   return {
     plan: async (source) => {
       const path = join(folder, 'signature')
-      const hashed = await hashSource({ provider, hasher, path, signal }, requestOf(source), source)
+      const planned = await planSource({ ...deps, hasher, path }, requestOf(source), source)
       // They grow to 1.8 % of their file, so one at a time.
       await rm(path, { force: true })
-      return hashed
+      return planned
     },
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   }
 }
 
-interface Tools {
-  readonly provider: Provider
+interface Tools extends Omit<Deps, 'requestOf'> {
   readonly hasher: Hasher
   /** Where the signature goes. */
   readonly path: string
-  readonly signal: AbortSignal
 }
 
-const hashSource = async (tools: Tools, request: unknown, { file, url }: Source): Promise<DryRun> => {
-  const { provider, hasher, signal } = tools
-  const { path } = parseSource(url)
+const planSource = async (tools: Tools, request: unknown, source: Source): Promise<DryRun> => {
+  const { provider, account } = tools
+  const { path } = parseSource(source.url)
   // Whoever runs this may read what the file system lets them.
   const expected = await createFileSources(['/']).fingerprint(path)
   const { partSize, signaturePartSize } = provider.plan(request, expected.size)
-  const hashes = await hasher.hash(
-    {
-      path,
-      expected,
-      partSize,
-      ...(signaturePartSize !== undefined && {
-        signature: { partSize: signaturePartSize, path: tools.path },
-      }),
-    },
-    signal,
-  )
+  // Refuses a name that the provider takes from nobody.
+  provider.destination(account, request, source.name)
   return {
-    file,
-    source: url,
+    file: source.file,
+    source: source.url,
     provider: provider.name,
+    destination: asked.parse(request).destination,
+    fileSizeInBytes: expected.size,
+    ...(partSize !== undefined &&
+      (await hashedFields(tools, { path, expected, partSize, signaturePartSize }))),
+  }
+}
+
+const asked = z.object({ destination: z.record(z.string(), z.unknown()) })
+
+interface Hashing extends Omit<HashRequest, 'signature'> {
+  readonly signaturePartSize: number | undefined
+}
+
+type HashedFields = Omit<DryRun, 'file' | 'source' | 'provider' | 'destination'>
+
+const hashedFields = async (
+  { hasher, path: signaturePath, signal }: Tools,
+  { path, expected, partSize, signaturePartSize }: Hashing,
+): Promise<HashedFields> => {
+  const signature = signaturePartSize && { partSize: signaturePartSize, path: signaturePath }
+  const request = { path, expected, partSize, ...(signature && { signature }) }
+  const hashes = await hasher.hash(request, signal)
+  return {
     fileMd5: base64Of(hashes.md5),
     fileSizeInBytes: hashes.size,
     parts: cutOf(hashes.size, partSize),

@@ -27,19 +27,3 @@ const nameOfUrl = (url: string): string => {
     throw new UsageError(`${url} has a % that is not followed by two digits: write it as %25`)
   }
 }
-
-/** Throws `UsageError` when two sources would become versions of one another because they have the same name. */
-export const refuseSameNames = (sources: readonly Source[]): void => {
-  const seen = new Map<string, string>()
-  for (const { name, file } of sources) {
-    const key = name.normalize('NFC')
-    const other = seen.get(key)
-    if (other !== undefined) {
-      throw new UsageError(
-        `${other} and ${file} would both become versions of the File ${name}: ` +
-          'upload them apart, each with its own --name',
-      )
-    }
-    seen.set(key, file)
-  }
-}

@@ -48,14 +48,24 @@ const submitOne = async ({ api, bodyOf, signal }: Submission, source: Source): P
   const body = bodyOf(source)
   // The same for every attempt: whichever arrives first makes the upload, and the others are answered with it.
   const idempotencyKey = randomUUID()
+  const ask = { method: 'POST', path: '/v1/uploads', body, idempotencyKey } as const
+  try {
+    return { kind: 'accepted', source, upload: await persist(() => api.ask(ask, upload), signal) }
+  } catch (error) {
+    signal.throwIfAborted()
+    return outcomeOf(source, error)
+  }
+}
+
+/** Asks again while the service is only away for a moment. */
+export const persist = async <T>(ask: () => Promise<T>, signal: AbortSignal): Promise<T> => {
   for (let tries = 0; ; tries++) {
     try {
-      const ask = { method: 'POST', path: '/v1/uploads', body, idempotencyKey } as const
-      return { kind: 'accepted', source, upload: await api.ask(ask, upload) }
+      return await ask()
     } catch (error) {
       signal.throwIfAborted()
       const pause = AGAIN_MS[tries]
-      if (pause === undefined || !isPassing(error)) return outcomeOf(source, error)
+      if (pause === undefined || !isPassing(error)) throw error
       await sleep(pause, undefined, { signal })
     }
   }
@@ -64,7 +74,8 @@ const submitOne = async ({ api, bodyOf, signal }: Submission, source: Source): P
 const isPassing = (error: unknown): boolean =>
   error instanceof NotReachable ? error.lost : error instanceof Refused && error.status >= 502
 
-const outcomeOf = (source: Source, error: unknown): Submitted => {
+/** What became of a file that the service did not take for this reason. */
+export const outcomeOf = (source: Source, error: unknown): Submitted => {
   if (error instanceof Refused && error.status !== 401 && error.status < 500) {
     return { kind: 'refused', source, error }
   }
