@@ -2,38 +2,26 @@ import type { Operation } from '../../fakes/vrchat/server.ts'
 import { eventually, KIB } from '../../support/service.ts'
 import type { Service } from '../../support/service.ts'
 import { PATIENCE_MS } from './patience.ts'
+import type { Call } from './subject.ts'
 
 export const PART_SIZE = 64 * KIB
 export const TOTP_SECRET = 'JBSWY3DPEHPK3PXP'
 
-/** One kind of call to VRChat: how an upload comes to it, and what has to be there in the end. */
-export interface Call {
-  readonly name: string
+/** One kind of call to VRChat. */
+export interface VrchatCall extends Call {
   readonly operation: Operation
   readonly where?: { readonly fileType?: string; readonly partNumber?: number }
   readonly account?: {
     readonly settings?: Readonly<Record<string, unknown>>
     readonly secondFactor?: boolean
   }
-  /** Accepts the upload, and brings it to the call; answers its id. */
   readonly begin: (service: Service, content: Buffer) => Promise<string>
-  /** How often each operation takes effect in the end, beside what every upload needs. */
   readonly effects?: Partial<Record<Operation, number>>
-  /**
-   * `once`: one that took effect is not sent again, whatever became of its answer. `again`: it is, as there is no
-   * other way to learn what it answered. `free`: it changes nothing.
-   */
-  readonly repeats: 'once' | 'again' | 'free'
-  readonly ends?: 'cancelled'
   /** The version that is there in the end; 1 unless somebody had some before. */
   readonly version?: number
-  /** Attempts that the way to the call itself uses. */
-  readonly attempts?: number
-  /** The call may fail for good: nothing but a hint comes from it, and so it is sent once. */
-  readonly optional?: boolean
 }
 
-const plain: Call['begin'] = async (service, content) => service.upload({ name: 'cube.vrcw', content })
+const plain: VrchatCall['begin'] = async (service, content) => service.upload({ name: 'cube.vrcw', content })
 
 /** The nine of them; those that are done to two things in two rows. */
 export const calls = {
@@ -115,4 +103,4 @@ export const calls = {
     repeats: 'once',
     ends: 'cancelled',
   },
-} as const satisfies Record<string, Call>
+} as const satisfies Record<string, VrchatCall>

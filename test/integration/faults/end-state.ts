@@ -1,28 +1,31 @@
-import type { FakeVrchat, LedgerEntry, Operation } from '../../fakes/vrchat/server.ts'
+import type { LedgerEntry } from '../../fakes/http/ledger.ts'
 import { findCanaries } from '../../support/canaries.ts'
 import { allKeys } from '../../support/hiding-places.ts'
 import { differs } from '../../support/kill/end-state.ts'
 import { attemptsUsed } from '../../support/service.ts'
-import type { Service } from '../../support/service.ts'
-import { PART_SIZE, TOTP_SECRET } from './calls.ts'
-import type { Call } from './calls.ts'
-import type { Seen } from './cell.ts'
+import { isFor } from './subject.ts'
+import type { Call, FaultyService, Seen, Subject } from './subject.ts'
 
 /** Everything that is not as it has to be, with the fake as witness; one sentence each. */
-export async function wrongInTheEnd(seen: Seen): Promise<string[]> {
+export async function wrongInTheEnd<Kind extends Call, Service extends FaultyService>(
+  subject: Subject<Kind, Service>,
+  seen: Seen<Kind, Service>,
+): Promise<string[]> {
   const { service, wrong } = seen
   return [
     ...wrong,
     ...wrongFaults(seen),
     ...wrongPause(seen),
     ...differs('violations', service.fake.violations, []),
-    ...(await secretsIn(seen)),
-    ...(seen.trouble.pause?.outlasts === true ? wrongWait(seen) : await wrongEnd(seen)),
+    ...(await secretsIn(subject, seen)),
+    ...(seen.trouble.pause?.outlasts === true ? wrongWait(seen) : await wrongEnd(subject, seen)),
   ]
 }
 
+type AnySeen = Seen<Call, FaultyService>
+
 /** A trouble that never came proves nothing. */
-function wrongFaults({ faults, call, trouble }: Seen): string[] {
+function wrongFaults({ faults, call, trouble }: AnySeen): string[] {
   const fired = faults.map((fault) => fault.fired)
   if (trouble.always === true) return fired[0] === 0 ? ['the trouble never came'] : []
   // What comes of an optional call is never worth a second one.
@@ -31,7 +34,7 @@ function wrongFaults({ faults, call, trouble }: Seen): string[] {
 }
 
 /** The first request of the account after the one that was told to wait. */
-function wrongPause({ service, trouble, call }: Seen): string[] {
+function wrongPause({ service, trouble, call }: AnySeen): string[] {
   const { pause } = trouble
   if (pause === undefined || pause.kept !== undefined) return []
   const told = service.fake.ledger.find((entry) => isFor(call, entry) && isFaulty(entry))
@@ -45,7 +48,7 @@ function wrongPause({ service, trouble, call }: Seen): string[] {
 const isFaulty = ({ fault }: LedgerEntry): boolean => fault !== undefined
 
 /** It still waits, says what for, and nothing was done beyond the call that was told to. */
-function wrongWait({ record, service, call }: Seen): string[] {
+function wrongWait({ record, service, call }: AnySeen): string[] {
   const after = service.fake.ledger.findLastIndex((entry) => entry.operation === call.operation)
   return [
     ...(/→ (403|429)/.test(record.waitingFor ?? '') ? [] : [`it waits for ${String(record.waitingFor)}`]),
@@ -53,7 +56,10 @@ function wrongWait({ record, service, call }: Seen): string[] {
   ]
 }
 
-async function wrongEnd(seen: Seen): Promise<string[]> {
+async function wrongEnd<Kind extends Call, Service extends FaultyService>(
+  subject: Subject<Kind, Service>,
+  seen: Seen<Kind, Service>,
+): Promise<string[]> {
   const { record, call, trouble, service } = seen
   const end = trouble.fails === undefined ? (call.ends ?? 'completed') : 'failed'
   if (record.state !== end) return [`the upload is ${JSON.stringify(record)}`]
@@ -61,107 +67,85 @@ async function wrongEnd(seen: Seen): Promise<string[]> {
     ...differs('epoch', record.epoch, 1),
     ...differs('class of the failure', record.error?.class, trouble.fails),
     ...differs('what is still wrong with it', record.failure ?? record.restart, undefined),
-    ...differs('open versions', service.fake.openVersions(), []),
-    ...(end === 'completed' ? await wrongVersion(seen) : differs('Files', service.fake.files, [])),
-    ...(end === 'failed' ? [] : [...wrongEffects(seen), ...(await wrongAttempts(seen))]),
+    ...(await subject.unfinished(service)),
+    ...(end === 'completed' ? await wrongVersion(subject, seen) : await subject.leftovers(service)),
+    ...(end === 'failed' ? [] : [...wrongEffects(subject, seen), ...(await wrongAttempts(seen))]),
   ]
 }
 
-async function wrongVersion({ service, record, call, sha256 }: Seen): Promise<string[]> {
-  const { fake } = service
-  const { version = 1 } = call
-  const { remoteId = '' } = record.version ?? {}
-  const complete = fake.files.flatMap((file) =>
-    file.versions.filter(({ version, status }) => version > 0 && status === 'complete').map(() => file.id),
-  )
-  const arrived = await fake.sha256Of(remoteId, version, 'file').catch((error: unknown) => String(error))
-  return [
-    ...differs('number of Files', fake.files.length, 1),
-    ...differs('complete versions', complete.length, version === 1 ? 1 : 2),
-    ...differs('version', record.version?.number, version),
-    ...differs('SHA-256 of what arrived', arrived, sha256),
-    ...wrongBytes(service, record.bytesSent + record.bytesResent),
-  ]
+async function wrongVersion<Kind extends Call, Service extends FaultyService>(
+  subject: Subject<Kind, Service>,
+  seen: Seen<Kind, Service>,
+): Promise<string[]> {
+  return [...(await subject.wrongVersion(seen)), ...wrongBytes(subject, seen)]
 }
 
 /** I4: each broken sending costs no more than what was under way, and the record owns up to it. */
-function wrongBytes({ fake, requests }: Service, admitted: number): string[] {
-  const puts = requests('putPart')
+function wrongBytes<Kind extends Call, Service extends FaultyService>(
+  { isPart, declared, partSize }: Subject<Kind, Service>,
+  { service, record }: Seen<Kind, Service>,
+): string[] {
+  const puts = service.fake.ledger.filter((entry) => isPart(entry))
   const broken = puts.filter((put) => isFaulty(put) || put.status === 'none').length
-  const blobs = fake.files.flatMap(({ versions }) =>
-    versions.flatMap(({ file, signature }) => [file, signature]),
-  )
-  const sent = blobs.filter((blob) => blob !== undefined && blob.received > 0)
-  const size = sent.reduce((sum, blob) => sum + (blob?.declaredSize ?? 0), 0)
+  const size = declared(service)
   const received = puts.reduce((sum, { bytes }) => sum + bytes, 0)
+  const admitted = record.bytesSent + record.bytesResent
   return [
-    ...(received > size + broken * PART_SIZE ? [`${received} bytes were sent of ${size}`] : []),
+    ...(received > size + broken * partSize ? [`${received} bytes were sent of ${size}`] : []),
     ...(received > admitted ? [`${received} bytes were sent, and the record says ${admitted}`] : []),
   ]
 }
 
-const needed: Partial<Record<Operation, number>> = {
-  login: 1,
-  verifyTotp: 0,
-  createFile: 1,
-  createFileVersion: 1,
-  finishFileDataUpload: 2,
-  deleteFileVersion: 0,
-  deleteFile: 0,
-}
-
 /** How often everything that changes something was really done, and asked for. */
-function wrongEffects({ service: { fake }, call, trouble }: Seen): string[] {
+function wrongEffects<Kind extends Call, Service extends FaultyService>(
+  { isDone, needed }: Subject<Kind, Service>,
+  { service: { fake }, call, trouble }: Seen<Kind, Service>,
+): string[] {
+  const { repeats = call.repeats } = trouble
   const matching = fake.ledger.filter((entry) => isFor(call, entry))
   const faulty = matching.filter((entry) => isFaulty(entry))
   // Done, and nobody heard of it.
   const lost = matching.filter((entry) => isDone(entry) && (isFaulty(entry) || entry.status === 'none'))
-  const again = call.repeats === 'again' ? lost.length : 0
-  const wanted = { ...needed, ...call.effects }
-  const found = Object.keys(wanted).map((operation) => [operation, effectsOf(fake, operation)])
-  const isCounted = call.operation in wanted
-  const due = isCounted ? { ...wanted, [call.operation]: (wanted[call.operation] ?? 0) + again } : wanted
+  const again = repeats === 'again' ? lost.length : 0
+  const wanted = { ...needed(call), ...call.effects }
+  const found = Object.keys(wanted).map((operation) => [
+    operation,
+    fake.ledger.filter((entry) => entry.operation === operation && isDone(entry)).length,
+  ])
+  const due = withMore(withMore(wanted, call.operation, again), call.undoneBy, again)
   // What broke because the machine is too busy for these short times is no call too many.
   const asked = matching.filter((entry) => isFaulty(entry) || entry.status !== 'none').length
-  const repeated = trouble.harmless === true ? 0 : faulty.length - (lost.length - again)
+  const settled = repeats === 'once' ? lost.length : 0
+  const repeated = trouble.harmless === true ? 0 : faulty.length - settled
   return [
     ...differs('what took effect', Object.fromEntries(found), due),
-    ...(call.repeats === 'free' ? [] : differs(`requests to ${call.name}`, asked, 1 + repeated)),
+    ...(repeats === 'free' ? [] : differs(`requests to ${call.name}`, asked, 1 + repeated)),
   ]
 }
 
-const isFor = ({ operation, where = {} }: Call, entry: LedgerEntry): boolean =>
-  entry.operation === operation &&
-  (where.fileType === undefined || entry.fileType === where.fileType) &&
-  (where.partNumber === undefined || entry.partNumber === where.partNumber)
+type Counts = Readonly<Partial<Record<string, number>>>
 
-const isDone = ({ decided }: LedgerEntry): boolean => decided === 200
-
-const effectsOf = ({ ledger }: FakeVrchat, operation: string): number =>
-  ledger.filter((entry) => entry.operation === operation && isDone(entry)).length
+/** Only of what is counted at all. */
+function withMore(counts: Counts, operation: string | undefined, more: number): Counts {
+  if (operation === undefined || !(operation in counts)) return counts
+  return { ...counts, [operation]: (counts[operation] ?? 0) + more }
+}
 
 /** The trouble of the other side uses none. */
-async function wrongAttempts({ service, call }: Seen): Promise<string[]> {
-  return differs('attempts used', await attemptsUsed(service), call.attempts ?? 0)
+async function wrongAttempts({ service, call, trouble }: AnySeen): Promise<string[]> {
+  const wanted = (call.attempts ?? 0) + (trouble.attempts ?? 0)
+  return differs('attempts used', await attemptsUsed(service), wanted)
 }
 
 /** I7: in Redis, in the log, and in what the record said meanwhile. */
-async function secretsIn({ service, said }: Seen): Promise<string[]> {
+async function secretsIn<Kind extends Call, Service extends FaultyService>(
+  { canaries }: Subject<Kind, Service>,
+  { service, said }: Seen<Kind, Service>,
+): Promise<string[]> {
   const { redis, keys } = service.stores
-  const signatures = service
-    .requests('putPart')
-    .map(({ rawUrl }) => new URLSearchParams(rawUrl.split('?')[1]).get('X-Amz-Signature') ?? '')
-    .filter((value) => value !== '')
-    .map((value) => ({ name: 'a signature', value }))
-  const canaries = [
-    ...signatures,
-    { name: 'the password', value: 'lovelace-1815' },
-    { name: 'the TOTP secret', value: TOTP_SECRET },
-    { name: 'a cookie', value: 'authcookie_' },
-  ]
   const places = [
     { name: 'the log or a reason', content: said.join('\n') },
     ...(await allKeys(redis, `${keys.prefix}*`)),
   ]
-  return findCanaries(places, canaries)
+  return findCanaries(places, canaries(service))
 }

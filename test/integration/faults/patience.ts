@@ -17,9 +17,13 @@ export const steady = {
 const hasEnded = ({ state }: UploadRecord): boolean => isEnded(state)
 
 /** Waits until the upload ended, whatever way, or until the given check holds. */
-export function patiently(service: Service, id: string, check = hasEnded): Promise<UploadRecord> {
+export function patiently(
+  { stores }: Pick<Service, 'stores'>,
+  id: string,
+  check = hasEnded,
+): Promise<UploadRecord> {
   return eventually(async () => {
-    const record = await service.read(id)
-    return check(record) && record
+    const record = await stores.uploads.read(id)
+    return record !== undefined && check(record) && record
   }, PATIENCE_MS - 10_000)
 }

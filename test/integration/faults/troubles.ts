@@ -1,11 +1,14 @@
 import type { ErrorClass } from '#shared/errors.ts'
-import type { FaultRule } from '../../fakes/vrchat/server.ts'
+import type { FaultRule } from '../../fakes/http/faults.ts'
+import type { Call } from './subject.ts'
+
+type Action = FaultRule<string, object>['action']
 
 /** One kind of trouble that a call can meet. */
 export interface Trouble {
   readonly name: string
   /** Applied to the first of the matching requests, the second, and so on. */
-  readonly actions: () => readonly FaultRule['action'][]
+  readonly actions: () => readonly Action[]
   /** The first action is applied to each request there is. */
   readonly always?: boolean
   /** Only the watchdog ends it. */
@@ -16,6 +19,10 @@ export interface Trouble {
   readonly pause?: Pause
   /** Only from VRChat itself: the answer of storage to a part has no body, and there is no firewall before it. */
   readonly onlyApi?: boolean
+  /** Instead of what the call says of itself. */
+  readonly repeats?: Call['repeats']
+  /** Attempts that it uses, where the other side's trouble is taken for the upload's own. */
+  readonly attempts?: number
   /** The upload ends as `failed` with this class, and with nothing of it left, as nothing can help it. */
   readonly fails?: ErrorClass
 }
@@ -69,7 +76,7 @@ const retryAfter = (): Trouble[] => {
   ]
 }
 
-const once = (name: string, action: FaultRule['action'], more: Partial<Trouble> = {}): Trouble => ({
+const once = (name: string, action: Action, more: Partial<Trouble> = {}): Trouble => ({
   name,
   actions: () => [action],
   ...more,
@@ -78,8 +85,13 @@ const once = (name: string, action: FaultRule['action'], more: Partial<Trouble> 
 const html = (status: number, more: Partial<Trouble> = {}): Trouble =>
   once(`rows 23, 39: an HTML page with status ${String(status)}`, { kind: 'html', status }, more)
 
-/** The nine of them, in all their forms. Made anew for each call, as one of them names a time. */
-export const troubles = (): readonly Trouble[] => [
+const vrchatsFirewall: Partial<Trouble> = { pause: firewall, onlyApi: true }
+
+/**
+ * The nine of them, in all their forms. Made anew for each call, as one of them names a time. `firewall`: what a page
+ * with status 403 means.
+ */
+export const troubles = (firewallIs = vrchatsFirewall): readonly Trouble[] => [
   once('row 22: the reply is lost', 'lost-reply'),
   once('row 22: the reply is cut in the middle', 'cut-answer'),
   once('row 16: a reset before', 'reset-on-arrival'),
@@ -93,7 +105,7 @@ export const troubles = (): readonly Trouble[] => [
   once('row 19: no answer, and nothing done', 'hang', { stalls: true }),
   once('row 19: no answer, though it is done', 'hang-after', { stalls: true }),
   html(200),
-  html(403, { pause: firewall, onlyApi: true }),
+  html(403, firewallIs),
   html(502),
   once('row 18: an answer that drips', { kind: 'drip', intervalMs: 500 }, { stalls: true }),
   once(

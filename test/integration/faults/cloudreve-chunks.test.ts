@@ -1,0 +1,6 @@
+import { testCloudreve } from './matrix.ts'
+
+testCloudreve('chunk')
+testCloudreve('lastChunk')
+testCloudreve('part')
+testCloudreve('range')

@@ -1,0 +1,5 @@
+import { testCloudreve } from './matrix.ts'
+
+testCloudreve('complete')
+testCloudreve('callback')
+testCloudreve('callbackOfOneDrive')

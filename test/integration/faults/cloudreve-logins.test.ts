@@ -1,0 +1,5 @@
+import { testCloudreve } from './matrix.ts'
+
+testCloudreve('login')
+testCloudreve('refresh')
+testCloudreve('info')

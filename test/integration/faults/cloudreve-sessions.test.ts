@@ -1,0 +1,4 @@
+import { testCloudreve } from './matrix.ts'
+
+testCloudreve('create')
+testCloudreve('delete')
