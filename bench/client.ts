@@ -7,6 +7,7 @@ import type { Limits } from '#shared/providers/provider.ts'
 import type { Stage } from './stage.ts'
 
 export const ACCOUNT = 'bench'
+const DRIVE = 'drive'
 
 const upload = z.looseObject({ id: z.string() })
 
@@ -24,6 +25,10 @@ export interface Client extends AsyncDisposable {
     name: string,
     request?: Readonly<Record<string, unknown>>,
   ) => Promise<string>
+  /** Adds the account of the fake Cloudreve, with limits as wide. */
+  readonly addDrive: (limits?: Partial<Limits>) => Promise<void>
+  /** Accepts an upload to a folder such as `cloudreve://my/s3/`, under its own name. */
+  readonly uploadTo: (folder: string, path: string) => Promise<void>
   readonly cancel: (id: string) => Promise<void>
   /** Waits until so many uploads are completed. Throws when one ended in another way. */
   readonly untilCompleted: (count: number) => Promise<void>
@@ -58,6 +63,17 @@ export function openClient({ serve, token, fake, redis, keys, signal }: Stage): 
       const about = { provider: 'vrchat', account: ACCOUNT, source: pathToFileURL(path).href }
       const body = { ...about, destination: { name }, ...request }
       return (await api.ask({ method: 'POST', path: '/v1/uploads', body }, upload)).id
+    },
+    addDrive: async (limits = {}) => {
+      const { baseUrl, user } = fake.ready.cloudreve
+      const about = { id: DRIVE, provider: 'cloudreve', baseUrl, ...user }
+      const body = { ...about, limits: { ...wideLimits, ...limits } }
+      await api.ask({ method: 'POST', path: '/v1/accounts', body }, z.unknown())
+    },
+    uploadTo: async (folder, path) => {
+      const about = { provider: 'cloudreve', account: DRIVE, source: pathToFileURL(path).href }
+      const body = { ...about, destination: { uri: folder } }
+      await api.ask({ method: 'POST', path: '/v1/uploads', body }, upload)
     },
     cancel: async (id) => {
       await api.ask({ method: 'POST', path: `/v1/uploads/${id}/cancel` }, z.unknown())

@@ -49,7 +49,7 @@ function usage(): string {
   )
   return `npm run bench -- [--quick] [--profile] [--all] [SCENARIO…]
 
-Measures on this machine, against the fake VRChat; everything is a ratio within one run.
+Measures on this machine, against fakes of the providers; everything is a ratio within one run.
 
   --quick    small sizes, to see that it runs; the figures say nothing
   --profile  CPU profiles of the service's processes

@@ -23,9 +23,8 @@ export const queue: Scenario = {
       warmUp: 1,
       uploadsAtOnce: 1,
       partsAtOnce: PARTS_AT_ONCE,
-      partSize: PART_SIZE,
+      to: { provider: 'vrchat', partSize: PART_SIZE, minPartSize: 1 },
       hashThreads: 1,
-      minPartSize: 1,
       fake: ['--multipart-threshold', '1', '--min-part-size', '1'],
     }
     const rounds = bench.quick ? 1 : 3

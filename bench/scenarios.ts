@@ -1,5 +1,7 @@
 import { accept } from './accept.ts'
 import { cancel } from './cancel.ts'
+import { cloudreveLarge } from './cloudreve-large.ts'
+import { cloudreveSmall } from './cloudreve-small.ts'
 import { hashing } from './hashing/scenario.ts'
 import { lagScenario } from './lag/scenario.ts'
 import { large } from './large.ts'
@@ -15,6 +17,8 @@ export const scenarios: readonly Scenario[] = [
   hashing,
   large,
   small,
+  cloudreveLarge,
+  cloudreveSmall,
   accept,
   queue,
   lagScenario,

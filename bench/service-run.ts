@@ -1,14 +1,14 @@
-import { basename } from 'node:path'
 import { queuePrefix, UPLOAD_QUEUE } from '#shared/queues.ts'
 import { runBare } from './bare/run.ts'
 import type { BareResult } from './bare/plan.ts'
 import { openClient } from './client.ts'
 import type { Client } from './client.ts'
-import { MIB } from './figures.ts'
 import { inParallel } from './parallel.ts'
 import type { Bench } from './scenario.ts'
 import { openStage } from './stage.ts'
 import type { Stage, StageOptions } from './stage.ts'
+import { addAccount, planTo, upload } from './target.ts'
+import type { Target } from './target.ts'
 import { peakMemoryOf, startMeter } from './usage.ts'
 
 /** The same work for the service and for the bare loop. Sizes in bytes. */
@@ -19,9 +19,8 @@ export interface Work {
   readonly warmUp: number
   readonly uploadsAtOnce: number
   readonly partsAtOnce: number
-  readonly partSize: number
+  readonly to: Target
   readonly hashThreads: number
-  readonly minPartSize?: number
   readonly fake?: readonly string[]
 }
 
@@ -47,9 +46,9 @@ export async function measureService(bench: Bench, work: Work): Promise<ServiceR
     partsAtOnce: work.uploadsAtOnce * work.partsAtOnce,
     callsAtOnce: work.uploadsAtOnce * work.partsAtOnce,
   }
-  await client.addAccount(limits, { minPartSize: work.minPartSize ?? 5 * MIB })
+  await addAccount(client, work.to, limits)
   const paths = await work.make(stage.sources)
-  await send(client, paths.slice(0, work.warmUp), work.partSize)
+  await send(client, paths.slice(0, work.warmUp), work.to)
   await client.untilCompleted(work.warmUp)
 
   const commandsBefore = await commandsOf(stage)
@@ -58,7 +57,7 @@ export async function measureService(bench: Bench, work: Work): Promise<ServiceR
     redis: [stage.redisPid],
     fake: [stage.fake.pid],
   })
-  await send(client, paths.slice(work.warmUp), work.partSize)
+  await send(client, paths.slice(work.warmUp), work.to)
   await client.untilCompleted(paths.length)
   const { wallMs, cpuMs } = await stop()
   const commands = [...(await commandsOf(stage))].map(
@@ -84,19 +83,13 @@ export async function measureBare(
   // With a service that has nothing to do: both sides share the machine with the same processes.
   await using stage = await openStage({ ...bench, profileDir: undefined }, stageOptionsOf(work))
   const paths = await work.make(stage.sources)
-  const { baseUrl, user } = stage.fake.ready
-  const { warmUp, uploadsAtOnce, partsAtOnce, partSize, hashThreads } = work
+  const { warmUp, uploadsAtOnce, partsAtOnce, hashThreads } = work
   const plan = {
-    baseUrl,
-    username: user.username,
-    password: user.password,
-    totpSecret: user.secondFactor.secret,
+    ...planTo(work.to, stage.fake.ready, hashThreads),
     warmUp: paths.slice(0, warmUp),
     files: paths.slice(warmUp),
     uploadsAtOnce,
     partsAtOnce,
-    partSize,
-    hashThreads,
     hashing,
     scratch: stage.scratch,
   }
@@ -123,8 +116,8 @@ const stageOptionsOf = ({ fake = [], hashThreads }: Work): StageOptions => ({
   env: { STEVEDORE_HASH_THREADS: String(hashThreads) },
 })
 
-async function send(client: Client, paths: readonly string[], partSize: number): Promise<void> {
-  await inParallel(paths, POSTS_AT_ONCE, async (path) => client.upload(path, basename(path), { partSize }))
+async function send(client: Client, paths: readonly string[], to: Target): Promise<void> {
+  await inParallel(paths, POSTS_AT_ONCE, async (path) => upload(client, to, path))
 }
 
 async function commandsOf({ redis }: Stage): Promise<ReadonlyMap<string, number>> {

@@ -1,9 +1,8 @@
-import { formatMs, KIB, medianBy, MIB } from './figures.ts'
-import type { BareResult } from './bare/plan.ts'
-import { goalRow, ratioRow } from './rows.ts'
-import type { Bench, Scenario } from './scenario.ts'
+import { KIB, MIB } from './figures.ts'
+import { manyFilesRows, sayCommands, sayRounds } from './result-rows.ts'
+import type { Scenario } from './scenario.ts'
 import { alternate, measureBare } from './service-run.ts'
-import type { ServiceResult, Work } from './service-run.ts'
+import type { Work } from './service-run.ts'
 import { makeFiles } from './sources.ts'
 
 const SIZE = 64 * KIB
@@ -22,14 +21,12 @@ export const small: Scenario = {
       warmUp: WARM_UP,
       uploadsAtOnce: 16,
       partsAtOnce: 1,
-      partSize: 16 * MIB,
+      to: { provider: 'vrchat', partSize: 16 * MIB },
       hashThreads: 2,
     }
     const rounds = bench.quick || bench.profileDir !== undefined ? 1 : 3
     const { ours, bare } = await alternate(bench, work, rounds)
     const ceiling = await measureBare(bench, work, 'none')
-    const wall = perFile(ours, bare, count, ({ wallMs }) => wallMs)
-    const cpu = perFile(ours, bare, count, ({ cpuMs }) => cpuMs)
     bench.report.settings({
       files: count,
       'uploads at once': work.uploadsAtOnce,
@@ -39,32 +36,8 @@ export const small: Scenario = {
       'warm-up files': WARM_UP,
       rounds,
     })
-    bench.report.table([
-      ratioRow('wall a file', formatMs, wall),
-      ratioRow('CPU a file, serve + worker', formatMs, cpu),
-      { what: 'CPU a file, Redis', ours: formatMs(medianBy(ours, ({ redisMs }) => redisMs) / count) },
-      { what: 'CPU a file, the fake', ours: formatMs(medianBy(ours, ({ fakeMs }) => fakeMs) / count) },
-      goalRow('more wall a file', formatMs, wall.ours - wall.bare, MOST_MS),
-      goalRow('more CPU a file, without Redis', formatMs, cpu.ours - cpu.bare, MOST_MS),
-      { what: 'wall a file, nothing hashed', ours: '', bare: formatMs(ceiling.wallMs / count) },
-    ])
-    sayCommands(bench, ours.at(-1), count)
+    bench.report.table(manyFilesRows({ ours, bare, ceiling, count, mostMs: MOST_MS }))
+    sayRounds(bench.report, { ours, bare })
+    sayCommands(bench.report, ours.at(-1), count)
   },
-}
-
-const perFile = (
-  ours: readonly BareResult[],
-  bare: readonly BareResult[],
-  count: number,
-  figureOf: (result: BareResult) => number,
-) => ({ ours: medianBy(ours, figureOf) / count, bare: medianBy(bare, figureOf) / count })
-
-/** What Redis was asked, a file: where a queue's cost comes from. */
-function sayCommands({ report }: Bench, last: ServiceResult | undefined, count: number): void {
-  const commands = [...(last?.commands ?? [])].toSorted(([, a], [, b]) => b - a)
-  const total = commands.reduce((sum, [, calls]) => sum + calls, 0)
-  const most = commands.slice(0, 12).map(([name, calls]) => `${name} ${(calls / count).toFixed(1)}`)
-  report.line(`\n  Redis commands a file, scripts' own included: ${(total / count).toFixed(1)}`)
-  report.line(`  ${most.join(', ')}`)
-  report.line(`  Runs of an upload's own job: ${(last?.runs ?? 0).toFixed(2)}`)
 }

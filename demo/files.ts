@@ -2,15 +2,23 @@ import { createHash, randomFill } from 'node:crypto'
 import { open } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
+import { local, onedrive, s3, vrchat } from './places.ts'
+import type { Place } from './places.ts'
 
 const MIB = 1024 * 1024
 // Smaller files go up in one request, from here on it is parts; the fake does as VRChat does.
 const MULTIPART_FROM = 5 * MIB
+// All ranges that OneDrive takes are multiples of this, but for the last.
+const RANGE_UNIT = 320 * 1024
 
 interface Wanted {
   readonly name: string
   readonly size: number
+  readonly to: Place
 }
+
+/** Bytes of a Cloudreve chunk, which the site decides: about as many as a part has. */
+export const chunkSizeOf = (partSize: number): number => partSize - (partSize % RANGE_UNIT)
 
 export interface DemoFile extends Wanted {
   readonly path: string
@@ -18,8 +26,13 @@ export interface DemoFile extends Wanted {
   readonly sha256: string
 }
 
-/** What is uploaded: every size at which something may go wrong. The big one comes first. */
-export function filesOf(partSize: number): readonly Wanted[] {
+/** What is uploaded: every size at which something may go wrong. The big ones of each provider come first. */
+export const filesOf = (partSize: number): readonly Wanted[] => [
+  ...forVrchat(partSize).map((file) => ({ ...file, to: vrchat })),
+  ...forCloudreve(chunkSizeOf(partSize)),
+]
+
+function forVrchat(partSize: number): readonly Omit<Wanted, 'to'>[] {
   return [
     { name: 'many-parts.vrcw', size: 24 * partSize + 12_345 },
     { name: 'empty.vrca', size: 0 },
@@ -37,6 +50,20 @@ export function filesOf(partSize: number): readonly Wanted[] {
   ]
 }
 
+function forCloudreve(chunk: number): readonly Wanted[] {
+  return [
+    { name: 'many-chunks.tar', size: 12 * chunk + 12_345, to: s3 },
+    { name: 'disk image.iso', size: 8 * chunk, to: local },
+    { name: 'one-by-one.mkv', size: 6 * chunk - 1, to: onedrive },
+    { name: 'empty.log', size: 0, to: local },
+    { name: 'one-byte.log', size: 1, to: local },
+    { name: 'one-chunk.zip', size: chunk, to: s3 },
+    { name: 'one-chunk-plus-1.zip', size: chunk + 1, to: s3 },
+    { name: '100% & 写真 #1.zip', size: 2 * chunk + 1, to: onedrive },
+    { name: 'empty.doc', size: 0, to: onedrive },
+  ]
+}
+
 export const bytesOf = (files: readonly Wanted[]): number => files.reduce((sum, { size }) => sum + size, 0)
 
 /** Writes random bytes, and hashes them on the way: nothing is read again. */
@@ -46,9 +73,9 @@ export async function makeFiles(
   signal: AbortSignal,
 ): Promise<DemoFile[]> {
   const made: DemoFile[] = []
-  for (const { name, size } of wanted) {
+  for (const { name, size, to } of wanted) {
     const path = join(folder, name)
-    made.push({ name, size, path, sha256: await writeRandom(path, size, signal) })
+    made.push({ name, size, to, path, sha256: await writeRandom(path, size, signal) })
   }
   return made
 }

@@ -3,7 +3,7 @@ import { parseArgs } from 'node:util'
 const MIB = 1024 * 1024
 // What storage takes at least, so even a small demo has real parts.
 const LEAST_PART = 5 * MIB
-const USUAL_PART = 16 * MIB
+const USUAL_PART = 8 * MIB
 
 export interface Flags {
   /** Leaves everything running at the end, until Ctrl-C. */

@@ -3,13 +3,11 @@ import { lookAtHands } from './hands.ts'
 import type { Hands, PartInHand } from './hands.ts'
 import type { StartedProcess } from '../test/support/programs/processes.ts'
 import { seconds } from '../test/support/programs/screen.ts'
+import { accounts } from './service.ts'
 import type { Upload } from './service.ts'
 import type { Stage } from './stage.ts'
+import { wantedNow } from './when-to-kill.ts'
 
-// Of the big file: late enough that much would be lost, early enough that much is left to do.
-const FROM = 0.3
-// From here on, one part in its hands is enough.
-const HURRY = 0.6
 const LOOK_MS = 20
 
 export interface Kill {
@@ -22,14 +20,14 @@ export interface Kill {
 
 interface Options {
   readonly stage: Stage
-  /** As they were seen last, the big one first. */
+  /** As they were seen last. */
   readonly uploads: () => readonly Upload[]
   readonly say: (text: string) => void
   /** Aborts when there is nothing left to be killed for. */
   readonly over: AbortSignal
 }
 
-/** Kills a worker in the middle of the big file, and waits until the other one has taken over. */
+/** Kills a worker in the middle of it all, with parts of both providers in its hands, and waits until the other one has taken over. */
 export async function killOneWorker({ stage, uploads, say, over }: Options): Promise<Kill | undefined> {
   const hands = lookAtHands(stage.redis)
   const killed = await catchOne({ stage, hands, uploads, over })
@@ -38,10 +36,8 @@ export async function killOneWorker({ stage, uploads, say, over }: Options): Pro
   const at = Date.now()
   await victim.ended
   const other = stage.workers.find((worker) => worker !== victim)?.name ?? 'nobody'
-  const waiting = parts.filter((part) => !isInFlight(part)).length
   say(`${victim.name} (pid ${victim.pid}) is killed with SIGKILL`)
-  say(`  it was sending ${listParts(parts.filter(isInFlight), uploads())}`)
-  if (waiting > 0) say(`  and had ${waiting} more ${waiting === 1 ? 'part' : 'parts'} in its hands`)
+  for (const text of whatWasInHand(parts, uploads())) say(`  ${text}`)
   say(`  ${other} goes on alone, and is given these when the locks of the dead one end`)
 
   while (!over.aborted && !(await hands.areElsewhere(victim.pid, parts))) await sleep(LOOK_MS)
@@ -63,37 +59,40 @@ interface Caught {
 
 async function catchOne({ stage, hands, uploads, over }: Catching): Promise<Caught | undefined> {
   for (; !over.aborted; await sleep(LOOK_MS)) {
-    const [big] = uploads()
-    const fraction = big === undefined ? 0 : big.bytesSent / big.size
-    if (fraction < FROM) continue
-    const ids = uploads().map(({ id }) => id)
-    const busy = await busiest(stage.workers, (pid) => hands.of(pid, ids))
-    if (busy === undefined || busy.inFlight < (fraction < HURRY ? 2 : 1)) continue
-    const parts = await killIfBusy(busy.worker, () => hands.of(busy.worker.pid, ids))
-    if (parts !== undefined) return { victim: busy.worker, parts }
+    const seen = uploads()
+    const wanted = wantedNow(seen)
+    if (wanted.length === 0) continue
+    const isWorthIt = (parts: readonly PartInHand[]): boolean => {
+      const providers = providersIn(parts, seen)
+      return wanted.every((provider) => providers.has(provider))
+    }
+    for (const victim of stage.workers) {
+      const partsOf = async () =>
+        hands.of(
+          victim.pid,
+          seen.map(({ id }) => id),
+        )
+      if (!isWorthIt(await partsOf())) continue
+      const parts = await killIf(victim, partsOf, isWorthIt)
+      if (parts !== undefined) return { victim, parts }
+    }
   }
   return undefined
 }
 
-async function busiest(
-  workers: readonly StartedProcess[],
-  partsOf: (pid: number) => Promise<readonly PartInHand[]>,
-): Promise<{ readonly worker: StartedProcess; readonly inFlight: number } | undefined> {
-  const all = await Promise.all(
-    workers.map(async (worker) => ({
-      worker,
-      inFlight: (await partsOf(worker.pid)).filter(isInFlight).length,
-    })),
-  )
-  return all.toSorted((a, b) => b.inFlight - a.inFlight)[0]
-}
-
 const isInFlight = (part: PartInHand): boolean => part.isInFlight
 
+/** To whom it is sending right now. */
+const providersIn = (parts: readonly PartInHand[], uploads: readonly Upload[]): ReadonlySet<string> =>
+  new Set(
+    parts.filter(isInFlight).flatMap(({ upload }) => uploads.find(({ id }) => id === upload)?.provider ?? []),
+  )
+
 /** Answers what it had in its hands when it died; it lives on when that would be nothing to see. */
-async function killIfBusy(
+async function killIf(
   worker: StartedProcess,
   partsOf: () => Promise<readonly PartInHand[]>,
+  isWorthIt: (parts: readonly PartInHand[]) => boolean,
 ): Promise<readonly PartInHand[] | undefined> {
   // Held still first: so it dies with exactly what is seen in its hands.
   worker.signal('SIGSTOP')
@@ -102,9 +101,21 @@ async function killIfBusy(
   try {
     parts = await partsOf()
   } finally {
-    worker.signal(parts.some(isInFlight) ? 'SIGKILL' : 'SIGCONT')
+    worker.signal(isWorthIt(parts) ? 'SIGKILL' : 'SIGCONT')
   }
-  return parts.some(isInFlight) ? parts : undefined
+  return isWorthIt(parts) ? parts : undefined
+}
+
+function whatWasInHand(parts: readonly PartInHand[], uploads: readonly Upload[]): readonly string[] {
+  const waiting = parts.filter((part) => !isInFlight(part)).length
+  const sending = accounts.flatMap(({ title, provider }) => {
+    const ids = uploads.filter((upload) => upload.provider === provider).map(({ id }) => id)
+    const own = parts.filter((part) => isInFlight(part) && ids.includes(part.upload))
+    return own.length === 0 ? [] : `it was sending to ${title}: ${listParts(own, uploads)}`
+  })
+  return waiting === 0
+    ? sending
+    : [...sending, `and had ${waiting} more ${waiting === 1 ? 'part' : 'parts'} in its hands`]
 }
 
 /** `world.vrcw parts 7 and 9, avatar.vrca signature part 1`. */

@@ -6,6 +6,7 @@ import { createProcesses } from '../test/support/programs/processes.ts'
 import { ownCacheDir } from '../test/support/programs/cache-dir.ts'
 import { fakeProgram } from '../test/support/programs/fake.ts'
 import type { FakeFacts } from '../test/support/programs/fake.ts'
+import { chunkSizeOf } from './files.ts'
 import { script } from '../test/support/programs/script.ts'
 import type { StartedProcess } from '../test/support/programs/processes.ts'
 import { type Screen, seconds } from '../test/support/programs/screen.ts'
@@ -25,12 +26,18 @@ export interface Stage extends AsyncDisposable {
 
 interface Options {
   readonly workspace: Workspace
+  readonly partSize: number
   readonly screen: Screen
   readonly signal: AbortSignal
 }
 
-/** Starts Redis, the fake, the service and two workers; disposing stops them in the opposite order. */
-export async function openStage({ workspace, screen, signal: interrupted }: Options): Promise<Stage> {
+/** Starts Redis, the fakes, the service and two workers; disposing stops them in the opposite order. */
+export async function openStage({
+  workspace,
+  partSize,
+  screen,
+  signal: interrupted,
+}: Options): Promise<Stage> {
   await using resources = new AsyncDisposableStack()
   const { signal, start } = createProcesses(workspace.logs, interrupted)
   const show = (name: string, pid: number, what: string): void =>
@@ -47,8 +54,12 @@ export async function openStage({ workspace, screen, signal: interrupted }: Opti
     return started
   }
 
-  const fake = await run(fakeProgram(workspace.arrived))
-  show('fake', fake.pid, `a VRChat with storage, ${fake.ready.baseUrl}`)
+  const fake = await run({
+    ...fakeProgram(workspace.arrived, [`--cloudreve-chunk-size=${chunkSizeOf(partSize)}`]),
+    name: 'fakes',
+  })
+  show('fakes', fake.pid, `a VRChat with storage, ${fake.ready.baseUrl}`)
+  screen.line(`${' '.repeat(25)}a Cloudreve with stores, ${fake.ready.cloudreve.baseUrl}`)
 
   const token = randomBytes(24).toString('base64url')
   const env = {

@@ -2,7 +2,6 @@ import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { formatBytes } from '#producer/cli/terminal/format.ts'
 import { ProgramFailed, Interrupted } from '../test/support/programs/failure.ts'
-import { hear } from '../test/support/programs/fake.ts'
 import { bytesOf, filesOf, makeFiles } from './files.ts'
 import type { Flags } from './flags.ts'
 import { type Screen, seconds } from '../test/support/programs/screen.ts'
@@ -10,10 +9,11 @@ import { openService } from './service.ts'
 import type { Service, Upload } from './service.ts'
 import { openStage } from './stage.ts'
 import type { Stage } from './stage.ts'
-import { printTable } from './table.ts'
+import { printLimits, printVerdict } from './print.ts'
 import { transfer } from './transfer.ts'
 import { judge } from './verdict.ts'
 import type { Verdict } from './verdict.ts'
+import { hearWitnesses } from './witness.ts'
 import { openWorkspace } from '../test/support/programs/workspace.ts'
 import type { Workspace } from '../test/support/programs/workspace.ts'
 
@@ -59,7 +59,7 @@ async function inWorkspace(options: Options): Promise<Verdict> {
   screen.line(
     screen.paint(
       'bold',
-      `Stevedore demo: ${wanted.length} files, ${formatBytes(bytes)}, two workers, one of them killed on the way`,
+      `Stevedore demo: ${wanted.length} files, ${formatBytes(bytes)}, to VRChat and Cloudreve; two workers, one of them killed on the way`,
     ),
   )
   const room = { program: 'demo', bytes: bytes * ROOM, smaller: '--scale 0.3' }
@@ -80,7 +80,12 @@ async function inWorkspace(options: Options): Promise<Verdict> {
 
 async function onStage({ flags, screen, interrupted }: Options, workspace: Workspace): Promise<Verdict> {
   screen.heading('Starting, each a process of its own')
-  await using stage = await openStage({ workspace, screen, signal: interrupted })
+  await using stage = await openStage({
+    workspace,
+    partSize: flags.partSize,
+    screen,
+    signal: interrupted,
+  })
   try {
     return await perform(stage, { workspace, flags, screen })
   } catch (error) {
@@ -108,50 +113,22 @@ async function perform(stage: Stage, { workspace, flags, screen }: Show): Promis
   )
 
   screen.heading('Limits that the demo sets for itself')
-  printLimits(screen, await service.addAccount(), partSize)
+  await service.addAccounts()
+  printLimits(screen, partSize)
 
   screen.heading('Uploading over the HTTP API')
   const { uploads, kill } = await transfer({ stage, service, files, partSize, screen })
 
   screen.heading('What arrived')
-  const [parts, testimony] = await Promise.all([countParts(service, uploads), hear(stage)])
-  const verdict = judge({ files, uploads, parts, testimony, kill, partSize })
-  printTable(screen, verdict.arrivals)
-  printChecks(screen, verdict, partSize)
+  const [parts, witnesses] = await Promise.all([countParts(service, uploads), hearWitnesses(stage, files)])
+  const verdict = judge({ files, uploads, parts, witnesses, kill, partSize })
+  printVerdict(screen, verdict, partSize)
   if (flags.keep) await linger(screen, stage)
   return verdict
 }
 
-function printLimits(screen: Screen, limits: Readonly<Record<string, number>>, partSize: number): void {
-  const limit = (name: string): string => String(limits[name] ?? '?')
-  screen.line(
-    `  ${limit('maxActiveUploads')} uploads at once, ${limit('partsAtOnce')} parts at once, parts of ${formatBytes(partSize)},`,
-  )
-  screen.line(
-    `  ${limit('callsAtOnce')} API calls at once, ${limit('callSpacingMs')} ms between them; a real account starts far gentler`,
-  )
-}
-
 async function countParts(service: Service, uploads: readonly Upload[]) {
   return new Map(await Promise.all(uploads.map(async ({ id }) => [id, await service.parts(id)] as const)))
-}
-
-function printChecks(
-  screen: Screen,
-  { sentTwice, partsInFlight, problems }: Verdict,
-  partSize: number,
-): void {
-  screen.line(
-    screen.paint('dim', '  Parts: of the file + of its signature. Same SHA-256: the bytes on the disk of'),
-  )
-  screen.line(screen.paint('dim', '  the fake have the digest that the source got when it was made.'))
-  const most = formatBytes(partsInFlight * partSize)
-  screen.line(`\n  Sent twice because of the kill: ${formatBytes(sentTwice)} (${sentTwice} bytes),`)
-  screen.line(
-    `  at most ${most}: ${partsInFlight} ${partsInFlight === 1 ? 'part' : 'parts'} in flight × ${formatBytes(partSize)}`,
-  )
-  if (problems.length === 0) screen.line(`  Against VRChat's rules: nothing, says the fake`)
-  for (const problem of problems) screen.line(`  ${screen.paint('bad', `✗ ${problem}`)}`)
 }
 
 async function linger(screen: Screen, { url, token, signal }: Stage): Promise<void> {

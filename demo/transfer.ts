@@ -30,25 +30,31 @@ export interface Transferred {
 /** Uploads all files, showing how far they are, while one worker is killed. */
 export async function transfer({ stage, service, files, partSize, screen }: Options): Promise<Transferred> {
   let uploads: readonly Upload[] = []
+  // Those to Cloudreve later: nothing is hashed for it, and it would be through when others begin to be sent.
+  const [first, later] = [filesTo('vrchat', files), filesTo('cloudreve', files)]
+  let accepted = first
   const over = new AbortController()
   using progress = showProgress(screen)
   const kill = killOneWorker({
     stage,
-    uploads: () => uploads,
+    uploads: () => (uploads.length === files.length ? uploads : []),
     say: progress.say,
     over: AbortSignal.any([over.signal, stage.signal]),
   })
   // Looked at below, or not at all when the watching fails first.
   kill.catch(() => undefined)
   try {
-    // Lower goes first: the big file, as the kill comes in the middle of it.
-    for (const [index, file] of files.entries()) await service.upload(file, { partSize, priority: index })
+    await handIn(service, first, partSize)
     const isStuck = createStuck()
     for (;;) {
       stage.signal.throwIfAborted()
-      uploads = inOrder(files, await service.uploads())
+      uploads = inOrder(accepted, await service.uploads())
       progress.see(uploads)
-      if (uploads.every(isEnded)) break
+      if (accepted === first && isSending(uploads[0])) {
+        progress.say(`${first[0]?.name ?? ''} is hashed and begins to be sent; now the files to Cloudreve`)
+        await handIn(service, later, partSize)
+        accepted = [...first, ...later]
+      } else if (uploads.every(isEnded)) break
       if (isStuck(uploads)) throw stuck(uploads)
       await sleep(LOOK_MS)
     }
@@ -57,6 +63,17 @@ export async function transfer({ stage, service, files, partSize, screen }: Opti
   }
   return { uploads, kill: await kill }
 }
+
+const filesTo = (provider: string, files: readonly DemoFile[]): readonly DemoFile[] =>
+  files.filter(({ to }) => to.provider === provider)
+
+/** Lower goes first: the big files, as the kill comes in the middle of them. */
+async function handIn(service: Service, files: readonly DemoFile[], partSize: number): Promise<void> {
+  for (const [priority, file] of files.entries()) await service.upload(file, { partSize, priority })
+}
+
+const isSending = (upload: Upload | undefined): boolean =>
+  upload !== undefined && !['queued', 'preparing'].includes(upload.state)
 
 function inOrder(files: readonly DemoFile[], uploads: readonly Upload[]): readonly Upload[] {
   return files.map(({ name }) => {

@@ -1,14 +1,15 @@
-import type { Sending, Testimony } from '../test/support/programs/fake.ts'
 import type { DemoFile } from './files.ts'
+import type { PartInHand } from './hands.ts'
 import type { Kill } from './kill.ts'
 import type { PartCounts, Upload } from './service.ts'
+import type { Sent, Stored, Witness } from './witness.ts'
 
 export interface Evidence {
   readonly files: readonly DemoFile[]
   readonly uploads: readonly Upload[]
   /** By upload. */
   readonly parts: ReadonlyMap<string, PartCounts>
-  readonly testimony: Testimony
+  readonly witnesses: readonly Witness[]
   /** Absent when there was no worker to be killed in time. */
   readonly kill: Kill | undefined
   readonly partSize: number
@@ -19,7 +20,11 @@ export interface Arrival {
   readonly file: DemoFile
   readonly parts: PartCounts | undefined
   readonly ms: number | undefined
-  readonly version: number | undefined
+  readonly version: number | string | undefined
+  /** Bytes that came for it, its signature and all repetitions included. */
+  readonly sent: number
+  /** Of these, what came more than once. */
+  readonly resent: number
   /** Of the bytes that the fake has. */
   readonly sha256: string | undefined
   readonly isSame: boolean
@@ -35,18 +40,16 @@ export interface Verdict {
   readonly problems: readonly string[]
 }
 
-/** Compares what was made with what the fake says has arrived. */
+/** Compares what was made with what the fakes say has arrived. */
 export function judge(evidence: Evidence): Verdict {
-  const { files, testimony, kill, partSize } = evidence
+  const { files, witnesses, kill, partSize } = evidence
   const arrivals = files.map((file) => arrivalOf(file, evidence))
-  const sentTwice = testimony.totals.receivedBytes - testimony.totals.declaredBytes
-  const inFlight = kill === undefined ? [] : partsInFlight(evidence, kill)
+  const sentTwice = sumOf(witnesses.map(resentTo))
+  const inFlight = kill?.parts.filter(({ isInFlight }) => isInFlight) ?? []
   const problems = [
     ...files.flatMap((file) => fileProblems(file, evidence)),
-    ...remoteProblems(files.length, testimony),
-    ...(kill === undefined
-      ? ['no worker was killed: the files were through before there was one with parts in its hands']
-      : []),
+    ...witnesses.flatMap(({ complaints }) => complaints),
+    ...killProblems(evidence),
     ...resentProblems(evidence, inFlight),
     ...(sentTwice > inFlight.length * partSize
       ? [
@@ -57,30 +60,48 @@ export function judge(evidence: Evidence): Verdict {
   return { arrivals, sentTwice, partsInFlight: inFlight.length, problems }
 }
 
-const uploadOf = (file: DemoFile, { uploads }: Evidence): Upload | undefined =>
-  uploads.find(({ fileName }) => fileName === file.name)
+const uploadOf = ({ name }: DemoFile, { uploads }: Evidence): Upload | undefined =>
+  uploads.find(({ fileName }) => fileName === name)
 
-function blobOf({ version }: Upload, { testimony }: Evidence) {
+function storedOf({ provider, version }: Upload, { witnesses }: Evidence): Stored | undefined {
   if (version === null) return undefined
-  const { remoteId, number } = version
-  return testimony.totals.blobs.find(
-    (blob) => blob.fileId === remoteId && blob.version === number && blob.fileType === 'file',
+  const witness = witnesses.find((witness) => witness.provider === provider)
+  return witness?.stored.find(
+    (stored) =>
+      stored.place === version.remoteId &&
+      (stored.version === undefined || stored.version === version.number),
   )
 }
 
 function arrivalOf(file: DemoFile, evidence: Evidence): Arrival {
   const upload = uploadOf(file, evidence)
-  const sha256 = upload && blobOf(upload, evidence)?.sha256
-  const { startedAt, endedAt } = upload ?? { startedAt: null, endedAt: null }
+  const stored = upload && storedOf(upload, evidence)
   return {
     file,
     parts: upload && evidence.parts.get(upload.id),
-    ms: startedAt === null || endedAt === null ? undefined : endedAt - startedAt,
+    ms: upload && tookMs(upload),
     version: upload?.version?.number,
-    sha256,
-    isSame: sha256 === file.sha256,
+    ...bytesTo(stored, evidence),
+    sha256: stored?.sha256,
+    isSame: stored?.sha256 === file.sha256,
   }
 }
+
+const tookMs = ({ startedAt, endedAt }: Upload): number | undefined =>
+  startedAt === null || endedAt === null ? undefined : endedAt - startedAt
+
+/** Also for what became no file of ours. */
+const resentTo = ({ sendings, stored }: Witness): number =>
+  sumOf(sendings.map(({ bytes }) => bytes)) - sumOf(stored.map(({ declared }) => declared))
+
+function bytesTo(stored: Stored | undefined, { witnesses }: Evidence): Pick<Arrival, 'sent' | 'resent'> {
+  if (stored === undefined) return { sent: 0, resent: 0 }
+  const sendings = witnesses.flatMap(({ sendings }) => sendings.filter(({ place }) => place === stored.place))
+  const sent = sumOf(sendings.map(({ bytes }) => bytes))
+  return { sent, resent: sent - stored.declared }
+}
+
+const sumOf = (numbers: readonly number[]): number => numbers.reduce((sum, number) => sum + number, 0)
 
 function fileProblems(file: DemoFile, evidence: Evidence): string[] {
   const upload = uploadOf(file, evidence)
@@ -89,54 +110,45 @@ function fileProblems(file: DemoFile, evidence: Evidence): string[] {
   if (state !== 'completed' || version === null) {
     return [`${file.name}: ${state}${error === null ? '' : `, ${error.message} (${error.class})`}`]
   }
-  const blob = blobOf(upload, evidence)
-  if (blob === undefined) return [`${file.name}: the fake has no version ${version.number} of it`]
-  return [
-    ...(blob.versionStatus === 'complete'
-      ? []
-      : [`${file.name}: its version is ${blob.versionStatus} at the fake`]),
-    ...(blob.storedBytes === file.size
-      ? []
-      : [`${file.name}: ${blob.storedBytes} bytes arrived, not ${file.size}`]),
-    ...(blob.sha256 === file.sha256 ? [] : [`${file.name}: the SHA-256 of what arrived is not the source's`]),
-    ...(version.number === 1 ? [] : [`${file.name}: became version ${version.number}, not 1`]),
-  ]
+  const stored = storedOf(upload, evidence)
+  if (stored === undefined) return [`${file.name}: the fake has no version ${version.number} of it`]
+  return storedProblems(file, stored).map((problem) => `${file.name}: ${problem}`)
 }
 
-function remoteProblems(expected: number, { totals, violations }: Testimony): string[] {
-  return [
-    ...(totals.files === expected ? [] : [`the fake has ${totals.files} files, not ${expected}`]),
-    ...(totals.completeVersions === expected
-      ? []
-      : [`the fake has ${totals.completeVersions} versions, not ${expected}`]),
-    ...(totals.openVersions === 0
-      ? []
-      : [`${totals.openVersions} versions were left unfinished at the fake`]),
-    ...violations.map((violation) => `against VRChat's rules: ${violation}`),
-  ]
+const storedProblems = ({ size, sha256 }: DemoFile, stored: Stored): string[] => [
+  ...(stored.open === undefined ? [] : [`${stored.open} at the fake`]),
+  ...(stored.bytes === size ? [] : [`${stored.bytes} bytes arrived, not ${size}`]),
+  ...(stored.sha256 === sha256 ? [] : ["the SHA-256 of what arrived is not the source's"]),
+  ...(stored.version === undefined || stored.version === 1
+    ? []
+    : [`became version ${stored.version}, not 1`]),
+]
+
+function killProblems({ kill, uploads }: Evidence): string[] {
+  if (kill === undefined) {
+    return ['no worker was killed: the files were through before there was one with parts in its hands']
+  }
+  const isCloudreve = ({ upload, isInFlight }: PartInHand): boolean =>
+    isInFlight && uploads.some(({ id, provider }) => id === upload && provider === 'cloudreve')
+  return kill.parts.some(isCloudreve) ? [] : ['the killed worker was sending nothing to Cloudreve']
 }
 
-/** What had begun to be sent and had no receipt when the worker died. */
-const partsInFlight = ({ uploads }: Evidence, { parts }: Kill): readonly string[] =>
-  parts
-    .filter(({ isInFlight }) => isInFlight)
-    .map(({ upload, blob, number }) => {
-      const fileId = uploads.find(({ id }) => id === upload)?.version?.remoteId
-      return nameOf({ fileId, fileType: blob, partNumber: number })
-    })
-
-function resentProblems({ testimony }: Evidence, inFlight: readonly string[]): string[] {
-  const counts = Map.groupBy(testimony.sendings, nameOf)
+/** Only what had begun to be sent and had no receipt when the worker died may have come again. */
+function resentProblems(evidence: Evidence, inFlight: readonly PartInHand[]): string[] {
+  const excused = inFlight.map(({ upload, blob, number }) => {
+    const place = evidence.uploads.find(({ id }) => id === upload)?.version?.remoteId ?? ''
+    return nameOf({ place, blob, number })
+  })
+  const counts = Map.groupBy(
+    evidence.witnesses.flatMap(({ sendings }) => sendings),
+    nameOf,
+  )
   return [...counts].flatMap(([name, sendings]) =>
-    sendings.length > 1 && !inFlight.includes(name)
+    sendings.length > 1 && !excused.includes(name)
       ? [`${name} was sent ${sendings.length} times, and not because of the kill`]
       : [],
   )
 }
 
-const nameOf = ({
-  fileId,
-  fileType,
-  partNumber,
-}: Pick<Sending, 'fileId' | 'fileType' | 'partNumber'>): string =>
-  `part ${partNumber} of the ${fileType} of ${fileId}`
+const nameOf = ({ place, blob, number }: Omit<Sent, 'bytes'>): string =>
+  `part ${number} of the ${blob} of ${place}`

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import type { Readable } from 'node:stream'
 import { createHasher } from '#shared/hashing/hasher.ts'
 import { fingerprintOf } from '#shared/sources/fingerprint.ts'
-import type { BarePlan } from './plan.ts'
+import type { VrchatPlan } from './plan.ts'
 
 /** One of the two byte sequences of an upload. */
 export interface Content {
@@ -29,7 +29,7 @@ const WHOLE = 1024 * 1024
 const CHUNK = 256 * 1024
 
 /** Hashes as the service does, in the same threads, and reads as plainly as one can. */
-export function createReader({ hashing, partSize, hashThreads, scratch }: BarePlan): Reader {
+export function createReader({ hashing, partSize, hashThreads, scratch }: VrchatPlan): Reader {
   const hasher = createHasher({ threads: hashThreads })
   const never = new AbortController().signal
   let count = 0

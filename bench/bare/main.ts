@@ -1,15 +1,14 @@
 import { readFile } from 'node:fs/promises'
 import { inParallel } from '../parallel.ts'
 import { peakMemoryOf } from '../usage.ts'
-import { createReader } from './content.ts'
+import { openBareDrive } from './cloudreve.ts'
 import { barePlan } from './plan.ts'
 import type { BareResult } from './plan.ts'
-import { openBareClient } from './upload.ts'
+import { openBareClient } from './vrchat.ts'
 
 /** The bare loop, a process of its own as the worker is one: the file of its plan in, a result out. */
 const plan = barePlan.parse(JSON.parse(await readFile(process.argv[2] ?? '', 'utf8')))
-await using reader = createReader(plan)
-await using client = await openBareClient(plan, reader)
+await using client = await (plan.provider === 'vrchat' ? openBareClient(plan) : openBareDrive(plan))
 await inParallel(plan.warmUp, plan.uploadsAtOnce, client.upload)
 
 const began = performance.now()

@@ -7,7 +7,7 @@ import { planFaults } from '../../chaos/faults.ts'
 import { makePlan, PART_SIZE } from '../../chaos/plan.ts'
 import { judge } from '../../chaos/verdict.ts'
 import type { Verdict } from '../../chaos/verdict.ts'
-import { faultKinds } from '../fakes/vrchat/faults.ts'
+import { faultKinds } from '../fakes/http/faults.ts'
 import { leftProcesses, startProgramApart } from '../support/programs/started-program.ts'
 
 const pidsIn = (output: string): (string | undefined)[] =>

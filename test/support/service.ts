@@ -102,7 +102,7 @@ export async function eventually<T>(
 }
 
 /** Attempts that failed, over all jobs that are still there. */
-export async function attemptsUsed({ stores }: Service): Promise<number> {
+export async function attemptsUsed({ stores }: Pick<Service, 'stores'>): Promise<number> {
   const states = [
     'active',
     'completed',

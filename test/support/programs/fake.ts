@@ -10,12 +10,17 @@ const fakeFacts = z.object({
     password: z.string(),
     secondFactor: z.object({ kind: z.literal('totp'), secret: z.string() }),
   }),
+  cloudreve: z.object({
+    baseUrl: z.string(),
+    controlUrl: z.string(),
+    user: z.object({ email: z.string(), password: z.string() }),
+  }),
 })
 
-/** Where a fake is that runs as a process of its own, and who has an account there. */
+/** Where the fake VRChat and the fake Cloudreve are, a process of their own, and who has an account there. */
 export type FakeFacts = z.infer<typeof fakeFacts>
 
-/** Flags that start the fake on free ports, with all that arrives in this folder. */
+/** Flags that start the fakes on free ports, with all that arrives in this folder. */
 export const fakeProgram = (arrived: string, flags: readonly string[] = []) => ({
   name: 'fake',
   args: [
@@ -75,7 +80,8 @@ export interface Testimony {
   readonly violations: readonly string[]
 }
 
-interface Reach {
+/** How one of the fakes is reached. */
+export interface Reach {
   readonly fake: Pick<FakeFacts, 'controlUrl'>
   readonly signal: AbortSignal
 }

@@ -109,7 +109,7 @@ async function launch({ args, env = {} }: Program<unknown>, log: string): Promis
 /** Settings of somebody's own Stevedore must not reach ours. */
 function inherited(): NodeJS.ProcessEnv {
   const others = Object.entries(process.env).filter(
-    ([name]) => !/^(STEVEDORE_|FAKE_VRCHAT_)|^REDIS_URL$/.test(name),
+    ([name]) => !/^(STEVEDORE_|FAKE_VRCHAT_|FAKE_CLOUDREVE_)|^REDIS_URL$/.test(name),
   )
   return Object.fromEntries(others)
 }

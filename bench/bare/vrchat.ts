@@ -4,8 +4,10 @@ import { TOTP } from 'otpauth'
 import { Agent, type Dispatcher, request } from 'undici'
 import { z } from 'zod'
 import { inParallel } from '../parallel.ts'
-import type { Content, Reader } from './content.ts'
-import type { BarePlan } from './plan.ts'
+import type { Content } from './content.ts'
+import type { BareClient } from './client.ts'
+import { createReader } from './content.ts'
+import type { VrchatPlan } from './plan.ts'
 
 const MIME = 'application/octet-stream'
 const SIGNATURE_MIME = 'application/x-rsync-signature'
@@ -26,11 +28,6 @@ const signedUrl = z.object({ url: z.string() })
 
 type VrchatFile = z.infer<typeof file>
 
-/** Uploads by the same requests as the service, one after the other, and remembers nothing. */
-export interface BareClient extends AsyncDisposable {
-  readonly upload: (path: string) => Promise<void>
-}
-
 interface Target {
   readonly fileId: string
   readonly version: number
@@ -39,7 +36,8 @@ interface Target {
 }
 
 /** Logs in. */
-export async function openBareClient(plan: BarePlan, reader: Reader): Promise<BareClient> {
+export async function openBareClient(plan: VrchatPlan): Promise<BareClient> {
+  const reader = createReader(plan)
   const dispatcher = new Agent()
   const ask = createAsk(plan.baseUrl, dispatcher)
   const cookie = await logIn(ask, plan)
@@ -98,14 +96,16 @@ export async function openBareClient(plan: BarePlan, reader: Reader): Promise<Ba
       }
       while (newest(await api(file, 'GET', `/file/${id}`)).status !== 'complete') await sleep(10)
     },
-    [Symbol.asyncDispose]: async () => dispatcher.close(),
+    [Symbol.asyncDispose]: async () => {
+      await Promise.all([dispatcher.close(), reader[Symbol.asyncDispose]()])
+    },
   }
 }
 
 type Method = 'GET' | 'POST' | 'PUT'
 
 /** Name and password, then the code: answers the cookies of both. */
-async function logIn(ask: Ask, { username, password, totpSecret }: BarePlan): Promise<string> {
+async function logIn(ask: Ask, { username, password, totpSecret }: VrchatPlan): Promise<string> {
   const basic = Buffer.from(`${username}:${password}`).toString('base64')
   const first = await ask('GET', '/auth/user', { headers: { authorization: `Basic ${basic}` } })
   await first.body.dump()
