@@ -14,6 +14,8 @@ test(
       'hashing',
       'large',
       'small',
+      'cloudreve-large',
+      'cloudreve-small',
       'accept',
       'queue',
       'lag',
