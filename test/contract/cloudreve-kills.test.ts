@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import type { Session } from '#shared/providers/provider.ts'
 import { createCloudreve } from '#shared/providers/cloudreve/index.ts'
 import { openCloudreve, stagedKinds, type CloudreveStage } from './cloudreve-stage.ts'
-import { completeVersion, drive, never, randomBytes, sourceOf, type Driven } from './support.ts'
+import { completeVersion, drive, never, randomBytes, sourceOf, stopAt, type Driven } from './support.ts'
 import { CHUNK_SIZE, type Kind } from './transport-stage.ts'
 
 const phases = ['arrival', 'before-reply', 'after-reply'] as const
@@ -19,25 +19,20 @@ interface Left {
 
 /** An upload that runs until the `nth` request of a phase, and never hears of anything after that. */
 async function leftAt(stage: CloudreveStage, phase: string, nth: number): Promise<Left> {
-  const stop = new AbortController()
-  let seen = 0
-  stage.fake.hooks.onRequest = (event) => {
-    if (event.phase !== phase) return
-    seen += 1
-    if (seen === nth) stop.abort(new Error('killed'))
-  }
+  const { signal, onRequest } = stopAt(phase, nth)
+  stage.fake.hooks.onRequest = onRequest
   const source = sourceOf(randomBytes(2 * CHUNK_SIZE, 'kill'))
   const given = { account: stage.account, source, request: stage.newRequest() }
-  const upload = drive({ ...given, provider: stage.provider, signal: stop.signal })
+  const upload = drive({ ...given, provider: stage.provider, signal })
   let session: Session | undefined
   try {
     session = await upload.prepare()
     await upload.sendAll(session)
     await upload.confirm(session)
   } catch (error) {
-    if (!stop.signal.aborted) throw error
+    if (!signal.aborted) throw error
   }
-  return { stage, given, upload, session, killed: stop.signal.aborted }
+  return { stage, given, upload, session, killed: signal.aborted }
 }
 
 const openHeir = () => createCloudreve({ timing: { retryMs: 20, settleMs: 20 } })

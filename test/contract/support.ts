@@ -267,6 +267,21 @@ export async function completeVersion(confirm: () => Promise<Confirmation>): Pro
   }
 }
 
+/** Aborts at the `nth` request of a phase, as a process that is killed there hears of nothing any more. */
+export function stopAt(phase: string, nth: number) {
+  const stop = new AbortController()
+  let seen = 0
+  return {
+    signal: stop.signal,
+    /** For the fake's hooks. */
+    onRequest: (event: { readonly phase: string }): void => {
+      if (event.phase !== phase) return
+      seen += 1
+      if (seen === nth) stop.abort(new Error('killed'))
+    },
+  }
+}
+
 /** What a value is after it was kept as JSON. */
 // oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- the caller's type is what comes back
 export function viaRedis<T>(value: T): T {

@@ -1,7 +1,16 @@
 import { expect, test } from 'vitest'
 import type { Session } from '#shared/providers/provider.ts'
 import { createVrchat } from '#shared/providers/vrchat/index.ts'
-import { completeVersion, drive, never, noTickets, randomBytes, sourceOf, type Driven } from './support.ts'
+import {
+  completeVersion,
+  drive,
+  never,
+  noTickets,
+  randomBytes,
+  sourceOf,
+  stopAt,
+  type Driven,
+} from './support.ts'
 import { openVrchat, PART_SIZE, type VrchatStage } from './vrchat-stage.ts'
 
 const phases = ['arrival', 'before-reply', 'after-reply'] as const
@@ -17,24 +26,19 @@ interface Left {
 
 /** An upload that runs until the `nth` request of a phase, and never hears of anything after that. */
 async function leftAt(stage: VrchatStage, phase: string, nth: number): Promise<Left> {
-  const stop = new AbortController()
-  let seen = 0
-  stage.fake.hooks.onRequest = (event) => {
-    if (event.phase !== phase) return
-    seen += 1
-    if (seen === nth) stop.abort(new Error('killed'))
-  }
+  const { signal, onRequest } = stopAt(phase, nth)
+  stage.fake.hooks.onRequest = onRequest
   const source = sourceOf(randomBytes(2 * PART_SIZE, 'kill'))
   const given = { account: stage.account, source, request: stage.newRequest() }
-  const doomed: Driven = drive({ ...given, provider: stage.provider, signal: stop.signal })
+  const doomed: Driven = drive({ ...given, provider: stage.provider, signal })
   let session: Session | undefined
   try {
     session = await doomed.prepare()
     await doomed.sendAll(session)
   } catch (error) {
-    if (!stop.signal.aborted) throw error
+    if (!signal.aborted) throw error
   }
-  return { stage, given, session, draft: doomed.draft(), killed: stop.signal.aborted }
+  return { stage, given, session, draft: doomed.draft(), killed: signal.aborted }
 }
 
 const timing = { lagMs: 25 }

@@ -36,7 +36,7 @@ export const envelopeEcho =
     code,
     msg: requestOf(entry),
     error: requestOf(entry),
-    correlation_id: 'a1b2',
+    correlation_id: requestOf(entry),
   })
 
 export const textEcho = (entry: LedgerEntry): unknown => `<h1>Trouble</h1> ${requestOf(entry)}`

@@ -1,5 +1,6 @@
 import { z } from 'zod'
-import { createSettingsOf } from '../parsed.ts'
+import { parsedOnce } from '../parsed.ts'
+import type { AccountAccess } from '../provider.ts'
 import { text, unicode } from '../text.ts'
 import { TOTP_SECRET } from '../totp.ts'
 import { acceptedUri } from './site/uri.ts'
@@ -79,7 +80,16 @@ export const accountRequest = z
   })
 
 /** The account's settings, parsed once for as long as it is worked with. */
-export const settingsOf = createSettingsOf(settings)
+export const settingsOf = (account: { readonly settings: unknown }): Settings =>
+  readSettings(account.settings)
+
+const readSettings = parsedOnce(settings)
+
+/** The credentials as the account was last seen with, parsed as often as they are others. */
+export const seenCredentials = (account: AccountAccess): Credentials =>
+  readCredentials(account.seen.credentials())
+
+const readCredentials = parsedOnce(credentials)
 
 // The site refuses other categories; `sys` it keeps to itself.
 const metadataKey = text(255).regex(

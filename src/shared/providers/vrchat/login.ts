@@ -1,7 +1,8 @@
+import { seenOnce } from '../parsed.ts'
 import type { AccountAccess, Challenge, LoginResult } from '../provider.ts'
 import { answerCode, logInAgain, logInNow, sameCookies, sameLogin, save, type Attempt } from './attempt.ts'
 import { cookieHeader, parseLogin, withSetCookies, type Jar } from './jar.ts'
-import { credentials, settingsOf } from './request.ts'
+import { credentials, seenCredentials, settingsOf } from './request.ts'
 import { isSignedIn } from './sign-in.ts'
 import type { Wire } from './wire.ts'
 
@@ -95,24 +96,14 @@ const locked = <T>(
     }),
   )
 
-const opened = new WeakMap<AccountAccess, { readonly login: string; readonly cookies: Cookies }>()
-
-/** Of the login that was last seen: opened once for all calls that use it. */
-const seenCookies = (account: AccountAccess): Cookies | undefined => {
-  const login = account.seen.login()
-  if (login === undefined) return undefined
-  const known = opened.get(account)
-  if (known?.login === login) return known.cookies
+const seenCookies = seenOnce((account, login): Cookies | undefined => {
   const { jar } = parseLogin(login)
-  if (jar === undefined) return undefined
-  const cookies = sendable(account, jar)
-  opened.set(account, { login, cookies })
-  return cookies
-}
+  return jar === undefined ? undefined : sendable(account, jar)
+})
 
 const sendable = (account: AccountAccess, jar: Jar): Cookies => {
   const { baseUrl } = settingsOf(account)
-  const { apiKey } = credentials.parse(account.seen.credentials())
+  const { apiKey } = seenCredentials(account)
   const old = apiKey === undefined ? '' : `; apiKey=${apiKey}`
   return { jar, header: `${cookieHeader(jar, baseUrl)}${old}` }
 }

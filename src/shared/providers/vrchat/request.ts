@@ -1,6 +1,7 @@
 import { extname } from 'node:path'
 import { z } from 'zod'
-import { createSettingsOf } from '../parsed.ts'
+import { parsedOnce } from '../parsed.ts'
+import type { AccountAccess } from '../provider.ts'
 import { text, unicode } from '../text.ts'
 import { TOTP_SECRET } from '../totp.ts'
 
@@ -84,7 +85,16 @@ export const credentials = z.object(credentialShape)
 export const settings = z.object(settingShape)
 
 /** The account's settings, parsed once for as long as it is worked with. */
-export const settingsOf = createSettingsOf(settings)
+export const settingsOf = (account: { readonly settings: unknown }): Settings =>
+  readSettings(account.settings)
+
+const readSettings = parsedOnce(settings)
+
+/** The credentials as the account was last seen with, parsed as often as they are others. */
+export const seenCredentials = (account: AccountAccess): Credentials =>
+  readCredentials(account.seen.credentials())
+
+const readCredentials = parsedOnce(credentials)
 
 export const accountRequest = z.strictObject({ ...credentialShape, ...settingShape, acknowledged })
 

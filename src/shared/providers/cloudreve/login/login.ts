@@ -1,6 +1,7 @@
 import { TryLater, Unreachable } from '#shared/errors.ts'
 import type { AccountAccess, Challenge, LoginResult } from '../../provider.ts'
 import { fingerprint } from '../../fingerprint.ts'
+import { seenOnce } from '../../parsed.ts'
 import type { Attempt } from './attempt.ts'
 import { logInAgain, logInByPassword } from './by-itself.ts'
 import { answerCode, logInNow } from './by-person.ts'
@@ -120,15 +121,4 @@ const locked = <T>(
     }),
   )
 
-const opened = new WeakMap<AccountAccess, { readonly login: string; readonly tokens: Tokens | undefined }>()
-
-/** Of the login that was last seen: opened once for all calls that use it. */
-const seenTokens = (account: AccountAccess): Tokens | undefined => {
-  const login = account.seen.login()
-  if (login === undefined) return undefined
-  const known = opened.get(account)
-  if (known?.login === login) return known.tokens
-  const { tokens } = parseLogin(login)
-  opened.set(account, { login, tokens })
-  return tokens
-}
+const seenTokens = seenOnce((_, login): Tokens | undefined => parseLogin(login).tokens)

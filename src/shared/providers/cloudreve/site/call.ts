@@ -7,7 +7,7 @@ import { errorOf, isLoginGone, SiteTrouble } from './codes.ts'
 import type { Timing } from '../deps.ts'
 import { readData, type Envelope } from './envelope.ts'
 import type { Logins, Renewed } from '../login/login.ts'
-import { credentials, settingsOf } from '../request.ts'
+import { seenCredentials, settingsOf } from '../request.ts'
 import { asked, type ApiRequest, type Wire, type WireRequest } from './wire.ts'
 
 interface CallDeps {
@@ -32,7 +32,7 @@ export const createCall = (deps: CallDeps, account: AccountAccess, signal: Abort
   const call = async <T>(request: ApiRequest, data: z.ZodType<T>): Promise<T> => {
     const place = asked(baseUrl, request)
     const read = (given: unknown): T => readData(given, place, data)
-    const { purchaseTicket } = credentials.parse(account.seen.credentials())
+    const { purchaseTicket } = seenCredentials(account)
     const sending = { ...request, ticket: purchaseTicket, check: read }
     const answer = await (request.anonymous === true ? sendOnce(caller, sending) : sendAs(caller, sending))
     if (answer.code === 0) return read(answer.data)
